@@ -1,0 +1,85 @@
+// Writing one image of records: buffered, created with its first record.
+import { closeSync } from "node:fs";
+import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
+import type { Fd } from "../kernel/brand.js";
+import { createFile, type FilePath, removeFile, writeFully } from "./file.js";
+import type { RecordKind } from "./format/magic.js";
+import { encodeHead, encodeRecord } from "./format/record.js";
+
+const BUFFER_BYTES = 64 << 10;
+
+/**
+ * An image that nothing is appended to is not created, and an older one of the name is removed, as CRIU does. `close`
+ * completes the file; leaving a `using` scope without it gives the file up.
+ */
+export class ImageWriter<D extends DescMessage = DescMessage> implements Disposable {
+  #fd: Fd | undefined;
+  readonly #buffer = new Uint8Array(BUFFER_BYTES);
+  #buffered = 0;
+  #open = true;
+
+  constructor(
+    readonly kind: RecordKind<D>,
+    private readonly at: FilePath,
+    private readonly ended: (complete: boolean) => void,
+  ) {}
+
+  append(entry: MessageShape<D>): void {
+    this.appendAs(this.kind.message, entry);
+  }
+
+  /** A record of another type than the image's main one: PagemapHead, IpcMsg, GhostChunkEntry. */
+  appendAs<Other extends DescMessage>(schema: Other, entry: MessageShape<Other>): void {
+    this.#push(encodeRecord(schema, entry));
+  }
+
+  /** Bytes that belong to the record before, filled up with zeros to a multiple of `alignment`. */
+  blob(bytes: Uint8Array, alignment = 1): void {
+    this.#push(bytes);
+    const padding = -bytes.length & (alignment - 1);
+    if (padding !== 0) this.#push(new Uint8Array(padding));
+  }
+
+  /** The file, everything so far in it, for who wants to write on without us. */
+  flush(): Fd {
+    const fd = this.#file();
+    writeFully(fd, this.#buffer.subarray(0, this.#buffered), this.at.file);
+    this.#buffered = 0;
+    return fd;
+  }
+
+  close(): void {
+    if (!this.#open) return;
+    if (this.#buffered > 0) this.flush();
+    if (this.#fd === undefined) removeFile(this.at);
+    this.#end(this.#fd !== undefined);
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#open) this.#end(false);
+  }
+
+  #end(complete: boolean): void {
+    this.#open = false;
+    if (this.#fd !== undefined) closeSync(this.#fd);
+    this.ended(complete);
+  }
+
+  #push(bytes: Uint8Array): void {
+    const fd = this.#file();
+    if (bytes.length > BUFFER_BYTES - this.#buffered) this.flush();
+    if (bytes.length < BUFFER_BYTES) {
+      this.#buffer.set(bytes, this.#buffered);
+      this.#buffered += bytes.length;
+    } else writeFully(fd, bytes, this.at.file);
+  }
+
+  #file(): Fd {
+    if (this.#fd !== undefined) return this.#fd;
+    this.#fd = createFile(this.at);
+    const head = encodeHead(this.kind);
+    this.#buffer.set(head);
+    this.#buffered = head.length;
+    return this.#fd;
+  }
+}

@@ -1,0 +1,71 @@
+// Making, finding and ending processes: clone3(2), waitid(2), kill(2), pidfd_open(2), kcmp(2)
+import { flags } from "../declare/flags.js";
+import { struct, u64 } from "../declare/struct.js";
+import { buffer, count, fd, foreignFd, int, long, newFd, newPid, nothing, path, pid, syscall } from "../declare/syscall.js";
+
+export const CLONE = {
+  CLONE_VM: 0x100n,
+  CLONE_FS: 0x200n,
+  CLONE_FILES: 0x400n,
+  CLONE_SIGHAND: 0x800n,
+  CLONE_VFORK: 0x4000n,
+  CLONE_PARENT: 0x8000n,
+  CLONE_THREAD: 0x10000n,
+  CLONE_SYSVSEM: 0x40000n,
+  CLONE_SETTLS: 0x80000n,
+  CLONE_UNTRACED: 0x800000n,
+} as const;
+/** clone3(2), the 88 bytes of version 2 (kernel 5.7). */
+export const clone_args = struct("clone_args", 88, {
+  flags: [0, u64],
+  pidfd: [8, u64],
+  child_tid: [16, u64],
+  parent_tid: [24, u64],
+  exit_signal: [32, u64],
+  stack: [40, u64],
+  stack_size: [48, u64],
+  tls: [56, u64],
+  set_tid: [64, u64],
+  set_tid_size: [72, u64],
+  cgroup: [80, u64],
+});
+export const W = flags({
+  WNOHANG: 1,
+  WUNTRACED: 2,
+  WEXITED: 4,
+  WCONTINUED: 8,
+  WNOWAIT: 0x01000000,
+  __WNOTHREAD: 0x20000000,
+  __WALL: 0x40000000,
+});
+/** idtype_t of waitid(2). */
+export const P_PID = 1;
+export const KCMP = { KCMP_FILE: 0, KCMP_VM: 1, KCMP_FILES: 2, KCMP_FS: 3, KCMP_SIGHAND: 4, KCMP_IO: 5, KCMP_SYSVSEM: 6 } as const;
+
+export const processCalls = {
+  clone3: syscall("clone3", 435, [["args", buffer], ["sizeBytes", int]], newPid),
+  clone: syscall("clone", 56, [["flags", long], ["stack", long], ["parentTid", long], ["childTid", long], ["tls", long]], newPid),
+  getpid: syscall("getpid", 39, [], newPid),
+  gettid: syscall("gettid", 186, [], newPid),
+  wait4: syscall("wait4", 61, [["pid", pid], ["status", buffer], ["options", W], ["usage", buffer]], newPid),
+  waitid: syscall("waitid", 247, [["idtype", int], ["id", pid], ["info", buffer], ["options", W], ["usage", buffer]], nothing),
+  kill: syscall("kill", 62, [["pid", pid], ["signal", int]], nothing),
+  tgkill: syscall("tgkill", 234, [["tgid", pid], ["tid", pid], ["signal", int]], nothing),
+  exit: syscall("exit", 60, [["status", int]], nothing),
+  exit_group: syscall("exit_group", 231, [["status", int]], nothing),
+  execve: syscall("execve", 59, [["path", path], ["argv", buffer], ["envp", buffer]], nothing),
+  setsid: syscall("setsid", 112, [], newPid),
+  getsid: syscall("getsid", 124, [["pid", pid]], newPid),
+  setpgid: syscall("setpgid", 109, [["pid", pid], ["pgid", pid]], nothing),
+  pidfd_open: syscall("pidfd_open", 434, [["pid", pid], ["flags", int]], newFd),
+  pidfd_getfd: syscall("pidfd_getfd", 438, [["pidfd", fd], ["targetfd", foreignFd], ["flags", int]], newFd),
+  pidfd_send_signal: syscall("pidfd_send_signal", 424, [["pidfd", fd], ["signal", int], ["info", buffer], ["flags", int]], nothing),
+  kcmp: syscall("kcmp", 312, [["pid1", pid], ["pid2", pid], ["type", int], ["index1", long], ["index2", long]], count),
+  personality: syscall("personality", 135, [["persona", long]], count),
+  set_tid_address: syscall("set_tid_address", 218, [["address", long]], newPid),
+  set_robust_list: syscall("set_robust_list", 273, [["head", long], ["lengthBytes", long]], nothing),
+  get_robust_list: syscall("get_robust_list", 274, [["pid", pid], ["head", buffer], ["lengthBytes", buffer]], nothing),
+  rseq: syscall("rseq", 334, [["area", long], ["lengthBytes", int], ["flags", int], ["signature", int]], nothing),
+  futex: syscall("futex", 202, [["word", buffer], ["operation", int], ["value", int], ["timeout", buffer]], count, { interruptible: true }),
+  ioctl: syscall("ioctl", 16, [["fd", fd], ["request", int], ["argument", buffer]], count),
+};

@@ -1,0 +1,58 @@
+// Sockets: socket(2), unix(7), sendmsg(2), recvmsg(2), poll(2); include/linux/socket.h, include/uapi/linux/un.h, include/uapi/asm-generic/socket.h
+import { flags } from "../declare/flags.js";
+import { bytes, i32, struct, u16, u32, u64 } from "../declare/struct.js";
+import { buffer, count, fd, int, newFd, nothing, syscall } from "../declare/syscall.js";
+
+export const AF_UNIX = 1;
+/** sun_path of `sockaddr_un`, with the NUL that ends it. */
+export const UNIX_PATH_MAX = 108;
+export const SOCK = flags({ SOCK_STREAM: 1, SOCK_DGRAM: 2, SOCK_SEQPACKET: 5, SOCK_NONBLOCK: 0o4000, SOCK_CLOEXEC: 0o2000000 });
+export const MSG = flags({
+  MSG_PEEK: 2,
+  MSG_CTRUNC: 8,
+  MSG_TRUNC: 0x20,
+  MSG_DONTWAIT: 0x40,
+  MSG_NOSIGNAL: 0x4000,
+  MSG_CMSG_CLOEXEC: 0x40000000,
+});
+export const SOL_SOCKET = 1;
+export const SO_TYPE = 3;
+export const SO_SNDBUF = 7;
+export const SO_PEERCRED = 17;
+/** Kernel 6.5. */
+export const SO_PEERPIDFD = 77;
+export const SCM_RIGHTS = 1;
+export const SHUT_RDWR = 2;
+export const POLL = flags({ POLLIN: 1, POLLOUT: 4, POLLERR: 8, POLLHUP: 0x10 });
+
+export const sockaddr_un = struct("sockaddr_un", 110, { sun_family: [0, u16], sun_path: [2, bytes(UNIX_PATH_MAX)] });
+export const ucred = struct("ucred", 12, { pid: [0, i32], uid: [4, u32], gid: [8, u32] });
+export const iovec = struct("iovec", 16, { iov_base: [0, u64], iov_len: [8, u64] });
+/** What user space passes; the kernel's own `msghdr` is another struct. */
+export const user_msghdr = struct("user_msghdr", 56, {
+  msg_name: [0, u64],
+  msg_namelen: [8, i32],
+  msg_iov: [16, u64],
+  msg_iovlen: [24, u64],
+  msg_control: [32, u64],
+  msg_controllen: [40, u64],
+  msg_flags: [48, u32],
+});
+/** The head of one piece of ancillary data; the next one starts at a multiple of 8. */
+export const cmsghdr = struct("cmsghdr", 16, { cmsg_len: [0, u64], cmsg_level: [8, i32], cmsg_type: [12, i32] });
+export const pollfd = struct("pollfd", 8, { fd: [0, i32], events: [4, u16], revents: [6, u16] });
+
+export const socketCalls = {
+  socket: syscall("socket", 41, [["family", int], ["type", SOCK], ["protocol", int]], newFd),
+  bind: syscall("bind", 49, [["fd", fd], ["address", buffer], ["lengthBytes", int]], nothing),
+  listen: syscall("listen", 50, [["fd", fd], ["backlog", int]], nothing),
+  connect: syscall("connect", 42, [["fd", fd], ["address", buffer], ["lengthBytes", int]], nothing),
+  accept4: syscall("accept4", 288, [["fd", fd], ["address", buffer], ["lengthBytes", buffer], ["flags", SOCK]], newFd),
+  socketpair: syscall("socketpair", 53, [["family", int], ["type", SOCK], ["protocol", int], ["fds", buffer]], nothing),
+  shutdown: syscall("shutdown", 48, [["fd", fd], ["how", int]], nothing),
+  sendmsg: syscall("sendmsg", 46, [["fd", fd], ["message", buffer], ["flags", MSG]], count),
+  recvmsg: syscall("recvmsg", 47, [["fd", fd], ["message", buffer], ["flags", MSG]], count),
+  getsockopt: syscall("getsockopt", 55, [["fd", fd], ["level", int], ["option", int], ["to", buffer], ["lengthBytes", buffer]], nothing),
+  setsockopt: syscall("setsockopt", 54, [["fd", fd], ["level", int], ["option", int], ["from", buffer], ["lengthBytes", int]], nothing),
+  poll: syscall("poll", 7, [["fds", buffer], ["count", int], ["timeoutMs", int]], count),
+};

@@ -1,0 +1,158 @@
+// Packets with descriptors over SOCK_SEQPACKET sockets of the AF_UNIX family: unix(7), recvmsg(2), cmsg(3)
+import {
+  AF_UNIX,
+  cmsghdr,
+  iovec,
+  MSG,
+  SCM_RIGHTS,
+  SO_PEERCRED,
+  SO_PEERPIDFD,
+  SO_TYPE,
+  SOCK,
+  SOL_SOCKET,
+  sockaddr_un,
+  UNIX_PATH_MAX,
+  ucred,
+  user_msghdr,
+} from "./abi/socket.js";
+import { asFd, asPid, type Fd, type Pid } from "./brand.js";
+import { addressOf } from "./call.js";
+import { unless } from "./errno.js";
+import { type OwnFd, own } from "./own-fd.js";
+import { sys } from "./syscalls.js";
+
+/** How many descriptors one packet may carry to us; SCM_MAX_FD of the kernel is 253. */
+const MAX_FDS = 16;
+const FD_BYTES = 4;
+/** cmsghdr and descriptors, rounded up as CMSG_SPACE(3) does. */
+const controlBytes = (fds: number) => cmsghdr.sizeBytes + Math.ceil((fds * FD_BYTES) / 8) * 8;
+
+export type NewSocketFlags = { readonly nonBlocking?: boolean; readonly inherited?: boolean };
+const typeOf = ({ nonBlocking, inherited }: NewSocketFlags = {}) =>
+  SOCK.SOCK_SEQPACKET | (inherited ? 0 : SOCK.SOCK_CLOEXEC) | (nonBlocking ? SOCK.SOCK_NONBLOCK : 0);
+
+/** socket(2): a SEQPACKET socket with no name and no peer. */
+export const newSocket = (options?: NewSocketFlags): OwnFd => own(sys.socket(AF_UNIX, typeOf(options), 0));
+
+/** socketpair(2): two ends that are connected with each other. */
+export function newSocketPair(options?: NewSocketFlags): readonly [OwnFd, OwnFd] {
+  const ends = new Int32Array(2);
+  sys.socketpair(AF_UNIX, typeOf(options), 0, new Uint8Array(ends.buffer));
+  const [one = -1, other = -1] = ends;
+  return [own(asFd(one)), own(asFd(other))];
+}
+
+/** The longest path that a socket can have, in bytes: sun_path less its NUL. */
+export const MAX_PATH_BYTES = UNIX_PATH_MAX - 1;
+
+/** A `sockaddr_un` as bind(2) and connect(2) want it. The caller has checked the length against MAX_PATH_BYTES. */
+function addressBytes(path: string): Uint8Array {
+  const sun_path = new Uint8Array(UNIX_PATH_MAX);
+  sun_path.set(Buffer.from(path));
+  return sockaddr_un.encode({ sun_family: AF_UNIX, sun_path });
+}
+
+/** connect(2). A socket that does not block fails with EAGAIN when the backlog of the other side is full. */
+export function connectTo(socket: Fd, path: string): void {
+  const address = addressBytes(path);
+  sys.connect(socket, address, address.byteLength);
+}
+
+/** bind(2) and listen(2). */
+export function bindTo(socket: Fd, path: string): void {
+  const address = addressBytes(path);
+  sys.bind(socket, address, address.byteLength);
+}
+
+function option(socket: Fd, name: number, sizeBytes: number): Uint8Array {
+  const to = new Uint8Array(sizeBytes);
+  const length = new Uint8Array(new Int32Array([sizeBytes]).buffer);
+  sys.getsockopt(socket, SOL_SOCKET, name, to, length);
+  return to;
+}
+const asInteger = (four: Uint8Array) => new DataView(four.buffer).getInt32(0, true);
+
+/** Whether `fd` is a socket at all, and one whose packets keep their ends. */
+export function isPacketSocket(fd: Fd): boolean {
+  const type = unless(["ENOTSOCK", "EBADF"], () => option(fd, SO_TYPE, 4));
+  return type !== undefined && asInteger(type) === SOCK.SOCK_SEQPACKET;
+}
+
+/** Who connected the socket, or made the pair: SO_PEERCRED of unix(7). Its pid is 0 when our pid namespace does not see it. */
+export function peerCredentials(socket: Fd): { readonly pid: Pid; readonly uid: number; readonly gid: number } {
+  const { pid, uid, gid } = ucred.decode(option(socket, SO_PEERCRED, ucred.sizeBytes));
+  return { pid: asPid(pid), uid, gid };
+}
+
+/** A pidfd of that process: it cannot be mistaken for a later one with the same pid. Undefined before kernel 6.5, and when it is gone. */
+export function peerPidfd(socket: Fd): OwnFd | undefined {
+  const four = unless(["ENOPROTOOPT", "ESRCH", "ENODATA", "EINVAL"], () => option(socket, SO_PEERPIDFD, 4));
+  return four === undefined ? undefined : own(asFd(asInteger(four)));
+}
+
+/** A message header over one buffer of data and one of ancillary data, and the memory that must live as long as it. */
+function header(data: Uint8Array, control: Uint8Array) {
+  const ranges = iovec.encode({ iov_base: addressOf(data), iov_len: BigInt(data.byteLength) });
+  const message = user_msghdr.encode({
+    msg_name: 0n,
+    msg_namelen: 0,
+    msg_iov: addressOf(ranges),
+    msg_iovlen: 1n,
+    msg_control: control.byteLength === 0 ? 0n : addressOf(control),
+    msg_controllen: BigInt(control.byteLength),
+    msg_flags: 0,
+  });
+  return { message, alive: [data, control, ranges] };
+}
+
+/** sendmsg(2) of one packet, with descriptors of ours for the other side to have too. */
+export function sendPacket(socket: Fd, data: Uint8Array, fds: readonly Fd[] = []): void {
+  const control = new Uint8Array(fds.length === 0 ? 0 : controlBytes(fds.length));
+  if (fds.length > 0) {
+    const cmsg_len = BigInt(cmsghdr.sizeBytes + fds.length * FD_BYTES);
+    control.set(cmsghdr.encode({ cmsg_len, cmsg_level: SOL_SOCKET, cmsg_type: SCM_RIGHTS }));
+    control.set(new Uint8Array(Int32Array.from(fds).buffer), cmsghdr.sizeBytes);
+  }
+  const { message, alive } = header(data, control);
+  sys.sendmsg(socket, message, MSG.MSG_NOSIGNAL);
+  alive.length = 0; // a use after the call: until here no buffer may be collected
+}
+
+/** The size of the packet that waits, which stays there; 0: the other side is gone, or the packet is empty. Blocks as the socket does. */
+export function nextPacketBytes(socket: Fd): number {
+  const { message, alive } = header(new Uint8Array(1), new Uint8Array(0));
+  const size = sys.recvmsg(socket, message, MSG.MSG_PEEK | MSG.MSG_TRUNC);
+  alive.length = 0;
+  return size;
+}
+
+export interface Packet {
+  readonly data: Uint8Array;
+  /** What came along with SCM_RIGHTS: ours now, to be closed. */
+  readonly fds: readonly OwnFd[];
+}
+
+/** recvmsg(2) of one packet; what does not fit into `capacityBytes` is lost. */
+export function receivePacket(socket: Fd, capacityBytes: number): Packet {
+  const data = new Uint8Array(Math.max(1, capacityBytes));
+  const control = new Uint8Array(controlBytes(MAX_FDS));
+  const { message, alive } = header(data, control);
+  const size = sys.recvmsg(socket, message, MSG.MSG_CMSG_CLOEXEC);
+  alive.length = 0;
+  const used = Number(user_msghdr.decode(message).msg_controllen);
+  return { data: data.subarray(0, size), fds: descriptorsIn(control.subarray(0, used)) };
+}
+
+function descriptorsIn(control: Uint8Array): OwnFd[] {
+  const view = new DataView(control.buffer, control.byteOffset, control.byteLength);
+  const found: OwnFd[] = [];
+  for (let at = 0; at + cmsghdr.sizeBytes <= control.byteLength; ) {
+    const { cmsg_len, cmsg_level, cmsg_type } = cmsghdr.read(view, at);
+    const end = at + Number(cmsg_len);
+    if (end > control.byteLength || end < at + cmsghdr.sizeBytes) break;
+    if (cmsg_level === SOL_SOCKET && cmsg_type === SCM_RIGHTS)
+      for (let fd = at + cmsghdr.sizeBytes; fd + FD_BYTES <= end; fd += FD_BYTES) found.push(own(asFd(view.getInt32(fd, true))));
+    at = Math.ceil(end / 8) * 8;
+  }
+  return found;
+}

@@ -1,0 +1,51 @@
+// The one table of syscalls, collected from abi/, and `sys`: the calls made by ourselves.
+import { epollCalls } from "./abi/epoll.js";
+import { fcntlCalls } from "./abi/fcntl.js";
+import { mmanCalls } from "./abi/mman.js";
+import { prctlCalls } from "./abi/prctl.js";
+import { processCalls } from "./abi/process.js";
+import { ptraceCalls } from "./abi/ptrace.js";
+import { schedCalls } from "./abi/sched.js";
+import { signalCalls } from "./abi/signal.js";
+import { socketCalls } from "./abi/socket.js";
+import { timeCalls } from "./abi/time.js";
+import { uioCalls } from "./abi/uio.js";
+import { call, type Word } from "./call.js";
+import { type HereCalls, isFailure, type Kept, type Syscall, showArguments } from "./declare/syscall.js";
+import { SyscallError } from "./errno.js";
+
+/** Every syscall that we make here or inside a target. */
+export const syscalls = {
+  ...epollCalls,
+  ...fcntlCalls,
+  ...mmanCalls,
+  ...prctlCalls,
+  ...processCalls,
+  ...ptraceCalls,
+  ...schedCalls,
+  ...signalCalls,
+  ...socketCalls,
+  ...timeCalls,
+  ...uioCalls,
+} as const;
+export type Syscalls = typeof syscalls;
+
+function hereCall(row: Syscall): (...values: unknown[]) => unknown {
+  const options = { interruptible: row.interruptible };
+  return (...values) => {
+    const kept: Kept = [];
+    const words: Word[] = [...row.command];
+    row.args.forEach(([, type], index) => {
+      words.push(type.here(values[index], kept));
+    });
+    const raw = call(row.number, words, options);
+    kept.length = 0; // a use after the call: until here no buffer may be collected
+    if (isFailure(raw)) throw new SyscallError(row.name, -Number(raw), showArguments(row, values));
+    return row.returns.here(raw);
+  };
+}
+
+/** The syscalls made by this process. Each throws SyscallError when the kernel says no. */
+export const sys = Object.fromEntries(
+  Object.entries(syscalls).map(([name, row]) => [name, hereCall(row)]),
+) as unknown as HereCalls<Syscalls>;

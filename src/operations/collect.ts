@@ -1,0 +1,171 @@
+// Everything of a frozen tree that goes into images, task by task.
+import { create } from "@bufbuild/protobuf";
+import { type CoreEntry, type MmEntry, SeccompEntrySchema } from "../images/format/entries.js";
+import type { ImageDirectory } from "../images/directory.js";
+import { O } from "../kernel/abi/fcntl.js";
+import { AT_FDCWD, asPid, type Fd } from "../kernel/brand.js";
+import { readMappings } from "../kernel/proc/maps.js";
+import { readThreadStatus } from "../kernel/proc/status.js";
+import { Scope } from "../kernel/scope.js";
+import { sys } from "../kernel/syscalls.js";
+import { StasisError } from "../report/error.js";
+import { FileTable } from "../resources/files/table.js";
+import { Fifos } from "../resources/files/fifo.js";
+import { Pipes } from "../resources/files/pipe.js";
+import { Ghosts } from "../resources/files/regular/ghost.js";
+import { onceFor } from "../resources/once.js";
+import { refuseHeldLocks } from "../resources/files/locks.js";
+import type { DumpContext, DumpedProcess } from "../resources/kind.js";
+import { collectLayout } from "../resources/memory/layout.js";
+import { collectMappings } from "../resources/memory/mappings.js";
+import { SharedMemory } from "../resources/memory/shared.js";
+import { taskParts } from "../resources/task/index.js";
+import { collectFilesystem } from "../resources/tree/filesystem.js";
+import { Identities } from "../resources/tree/identities.js";
+import { emptyCore, processEntries, zombieCore } from "../resources/tree/processes.js";
+import { Foothold } from "../tracee/foothold.js";
+import type { FrozenProcess, FrozenTask } from "../tracee/freeze.js";
+import { TargetMemory } from "../tracee/memory.js";
+import type { Tracee } from "../tracee/tracee.js";
+import type { DumpRequest } from "./requests.js";
+
+/** A process that we are inside of. */
+export interface Collected {
+  readonly process: DumpedProcess;
+  readonly foothold: Foothold;
+  readonly pagemap: Fd;
+  readonly core: CoreEntry;
+  readonly mm: MmEntry;
+}
+
+/** Sees to it that a tree gets into the images. Disposing gives back what is held of the targets. */
+export class CollectedTree implements Disposable {
+  readonly identities = new Identities(asPid(process.pid));
+  readonly #collected: Collected[] = [];
+  readonly #opened = new Scope();
+  readonly #context: DumpContext & { readonly files: FileTable; readonly shared: SharedMemory };
+  #inside = true;
+
+  constructor(
+    readonly tasks: readonly FrozenTask[],
+    readonly images: ImageDirectory,
+    readonly request: DumpRequest,
+  ) {
+    const { log, options } = request;
+    const shared = this.#opened.use(new SharedMemory());
+    const files = new FileTable(() => this.#context);
+    this.#context = { images, log, options, shared, files, once: onceFor<DumpContext>(() => this.#context) };
+  }
+
+  /** All but the contents of memory. */
+  collect(): void {
+    this.#checkSession();
+    for (const task of this.tasks) {
+      if (task.state === "zombie") this.images.write("core", task.pid, [zombieCore(task)]);
+      else this.#collectProcess(task);
+    }
+    refuseHeldLocks(this.#collected.map(({ process }) => process));
+    this.#context.files.write();
+    this.#context.once(Ghosts).write();
+    this.#context.once(Pipes).write();
+    this.#context.once(Fifos).write();
+    this.images.write("pstree", undefined, processEntries(this.tasks));
+    this.images.write("seccomp", undefined, [create(SeccompEntrySchema)]);
+  }
+
+  /** A root that is no session leader would come back into a session that is not its own. */
+  #checkSession(): void {
+    const root = this.tasks[0];
+    if (root === undefined || root.stat.session === root.pid || this.request.options.shellJob) return;
+    throw new StasisError({
+      code: "TREE_UNSUPPORTED",
+      doing: "dump",
+      subject: { kind: "process", pid: root.pid, comm: root.comm },
+      reason: `it is not the leader of its session (${root.stat.session}), so its session and terminal are outside of the tree`,
+      remedy: "pass --shell-job, or start it with setsid",
+    });
+  }
+
+  #collectProcess(task: FrozenProcess): void {
+    const ids = this.identities.of(task);
+    const leader = task.threads[0];
+    if (leader?.isLeader !== true) throw leaderIsGone(task);
+    const status = readThreadStatus(task.pid, task.pid);
+    if (status === undefined) throw new RangeError(`a stopped task ${task.pid} has no status`);
+    const memory = this.#opened.use(new TargetMemory(task.pid));
+    const process: DumpedProcess = { ...task, status, memory, mappings: readMappings(task.pid), pidfd: this.#hold(sys.pidfd_open(task.pid, 0)) };
+    const pagemap = this.#hold(sys.openat(AT_FDCWD, `/proc/${task.pid}/pagemap`, O.O_CLOEXEC, 0));
+    const foothold = Foothold.plant(leader, memory, process.mappings, pagemap);
+    const { core, mm } = this.#collectThreads(process, foothold, pagemap);
+    mm.vmas = collectMappings(process, this.#context);
+    this.images.write("ids", task.pid, [ids]);
+    this.images.write("mm", task.pid, [mm]);
+    this.images.write("fs", task.pid, [collectFilesystem(process, this.#context)]);
+    this.#context.files.collectDescriptors(process, ids.filesId);
+    core.ids = ids;
+    this.images.write("core", task.pid, [core]);
+  }
+
+  #hold(fd: Fd): Fd {
+    this.#opened.defer(() => sys.close(fd));
+    return fd;
+  }
+
+  #collectThreads(process: DumpedProcess, foothold: Foothold, pagemap: Fd): Collected {
+    const [leader, ...others] = process.threads;
+    if (leader === undefined) throw new RangeError("a process without threads");
+    const { core, mm } = this.#collectLeader(process, leader, foothold);
+    const collected = { process, foothold, pagemap, core, mm };
+    this.#collected.push(collected);
+    for (const thread of others) this.images.write("core", thread.tid, [this.#collectThread(process, thread, foothold)]);
+    return collected;
+  }
+
+  #collectLeader(process: DumpedProcess, leader: Tracee, foothold: Foothold): { core: CoreEntry; mm: MmEntry } {
+    using inside = foothold.enter(leader);
+    const core = emptyCore(process, true);
+    const thread = { process, tracee: leader, isLeader: true, inside, registers: inside.registers, signalMask: inside.mask, status: process.status };
+    for (const part of taskParts) part.collect(thread, core, this.#context);
+    return { core, mm: collectLayout(process, inside, this.#context) };
+  }
+
+  #collectThread(process: DumpedProcess, tracee: Tracee, foothold: Foothold): CoreEntry {
+    using inside = foothold.enter(tracee);
+    const core = emptyCore(process, false);
+    const status = readThreadStatus(process.pid, tracee.tid);
+    if (status === undefined) throw new RangeError(`a stopped thread ${tracee.tid} has no status`);
+    const thread = { process, tracee, isLeader: false, inside, registers: inside.registers, signalMask: inside.mask, status };
+    for (const part of taskParts) if (part.of === "thread") part.collect(thread, core, this.#context);
+    return core;
+  }
+
+  /** Takes our area out of the processes. */
+  leave(): void {
+    if (!this.#inside) return;
+    this.#inside = false;
+    for (const { foothold, pagemap } of this.#collected) foothold.remove(pagemap);
+  }
+
+  get collected(): readonly Collected[] {
+    return this.#collected;
+  }
+
+  get shared(): SharedMemory {
+    return this.#context.shared;
+  }
+
+  [Symbol.dispose](): void {
+    this.leave();
+    this.#opened[Symbol.dispose]();
+  }
+}
+
+function leaderIsGone({ pid, comm }: FrozenProcess): StasisError {
+  return new StasisError({
+    code: "TASK_UNSUPPORTED",
+    doing: "dump",
+    subject: { kind: "process", pid, comm },
+    reason: "its first thread has ended while others live",
+    remedy: "have the program end its other threads, or keep its first one",
+  });
+}

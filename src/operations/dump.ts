@@ -1,0 +1,108 @@
+// DUMP: a process tree into images. Reads top to bottom: freeze, collect, save memory, let go.
+import { create } from "@bufbuild/protobuf";
+import { CollectedTree } from "./collect.js";
+import { DumpStatsEntrySchema, InventoryEntrySchema, Lsmtype, PluginsEntrySchema } from "../images/format/entries.js";
+import { ImageVersion, NetworkLock } from "../images/format/numbers.js";
+import { ImageDirectory } from "../images/directory.js";
+import { SIG } from "../kernel/abi/signal.js";
+import { asPid } from "../kernel/brand.js";
+import { unless } from "../kernel/errno.js";
+import { sys } from "../kernel/syscalls.js";
+import { StasisError } from "../report/error.js";
+import { StatsEntrySchema } from "../images/format/entries.js";
+import { type FrozenTask, freezeTree, thaw } from "../tracee/freeze.js";
+import { awaitEnd } from "../tracee/wait.js";
+import type { DumpOutcome, DumpRequest } from "./requests.js";
+import { randomUUID } from "node:crypto";
+import { SavedMemory } from "./save-memory.js";
+import { Stopwatch } from "./stopwatch.js";
+
+/**
+ * Dumps the tree under `options.pid`. Throws StasisError; the tree then runs on as if nothing had happened, and the images have
+ * no inventory.
+ */
+export function dump(request: DumpRequest): DumpOutcome {
+  const { options, log } = request;
+  consult(request, "pre-dump");
+  const images = ImageDirectory.create(request.images);
+  const clock = new Stopwatch();
+  const root = asPid(options.pid);
+  log.info(`freezing the tree under pid ${root}`);
+  const tasks = freezeTree(root, { timeoutMs: options.timeoutSeconds * 1000, engine: asPid(process.pid) });
+  const freezingUs = clock.lapUs();
+  let frozen = true;
+  const letGo = () => {
+    if (frozen) thaw(tasks);
+    frozen = false;
+  };
+  try {
+    using tree = new CollectedTree(tasks, images, request);
+    tree.collect();
+    using memory = new SavedMemory(tree, images, request);
+    const early = options.finalState === "run" && memory.takeSnapshots();
+    memory.saveShared();
+    tree.leave();
+    if (early) letGo();
+    const frozenUs = clock.lapUs();
+    memory.savePrivate();
+    images.commit(inventory(tree), { durable: false });
+    consult(request, "post-dump");
+    const memoryUs = clock.lapUs();
+    if (options.finalState === "kill") {
+      kill(tasks);
+      frozen = false;
+    } else if (options.finalState === "stop") {
+      for (const task of tasks) if (task.state === "alive") sys.kill(task.pid, SIG.SIGSTOP);
+    }
+    letGo();
+    const stats = create(DumpStatsEntrySchema, {
+      freezingTime: freezingUs,
+      frozenTime: early ? frozenUs : frozenUs + memoryUs,
+      memdumpTime: memoryUs,
+      memwriteTime: 0,
+      pagesScanned: memory.pagesWritten,
+      pagesSkippedParent: 0n,
+      pagesWritten: memory.pagesWritten,
+      pagesLazy: 0n,
+    });
+    ImageDirectory.at(request.workDir).write("stats-dump", undefined, [create(StatsEntrySchema, { dump: stats })]);
+    return { stats };
+  } finally {
+    letGo();
+  }
+}
+
+/** Asks the client or the scripts; a refusal ends the dump. */
+function consult(request: DumpRequest, script: "pre-dump" | "post-dump"): void {
+  if (request.notify(script)) return;
+  throw new StasisError({
+    code: "CANCELLED",
+    doing: "dump",
+    subject: { kind: "process", pid: asPid(request.options.pid), comm: "?" },
+    reason: `the ${script} notification was refused`,
+    remedy: "have the client or script accept it",
+  });
+}
+
+function inventory(tree: CollectedTree) {
+  return create(InventoryEntrySchema, {
+    imgVersion: ImageVersion.V1_1,
+    fdinfoPerId: true,
+    rootIds: tree.identities.own,
+    nsPerId: true,
+    rootCgSet: 1,
+    lsmtype: Lsmtype.NO_LSM,
+    networkLockMethod: NetworkLock.SKIP,
+    pluginsEntry: create(PluginsEntrySchema),
+    dumpCriuRunId: randomUUID(),
+  });
+}
+
+/** Ends the tree, and waits until every thread is gone: its memory is free when we answer. */
+function kill(tasks: readonly FrozenTask[]): void {
+  for (const { pid, state } of tasks) if (state === "alive") unless("ESRCH", () => sys.kill(pid, SIG.SIGKILL));
+  for (const task of tasks) {
+    if (task.state !== "alive") continue;
+    for (const { tid } of task.threads.toReversed()) awaitEnd(tid);
+  }
+}

@@ -1,0 +1,135 @@
+// One process of a restore, from an empty task to the program that it was.
+import { VmaStatus } from "../images/format/numbers.js";
+import type { ImageDirectory } from "../images/directory.js";
+import { CLONE } from "../kernel/abi/process.js";
+import { SIG } from "../kernel/abi/signal.js";
+import { asAddress, asPid, type Fd, type TargetFd } from "../kernel/brand.js";
+import { sys, syscalls } from "../kernel/syscalls.js";
+import type { RestoredFileTable } from "../resources/files/restored-table.js";
+import type { RestoreContext, RestoredProcess, RestoredThread, Stage, TaskPart } from "../resources/kind.js";
+import { applyLayout } from "../resources/memory/layout.js";
+import { restoreMemory } from "../resources/memory/restore.js";
+import type { RestoredSharedMemory } from "../resources/memory/shared.js";
+import { restoreVdso } from "../resources/memory/vdso.js";
+import { applyDumpable } from "../resources/task/dumpable.js";
+import { setFloatingPoint } from "../resources/task/floating-point.js";
+import { registersOf } from "../resources/task/registers.js";
+import { maskOf } from "../resources/task/signal-mask.js";
+import { applyFilesystem } from "../resources/tree/filesystem.js";
+import type { Inside } from "../tracee/inside.js";
+import { cloneTask } from "../tracee/offspring.js";
+import { REGION_BYTES, type Seed } from "../tracee/seed.js";
+import type { PlannedProcess } from "./plan.js";
+
+interface Surroundings {
+  readonly images: ImageDirectory;
+  readonly context: RestoreContext & { readonly files: RestoredFileTable };
+  readonly shared: RestoredSharedMemory;
+  readonly seed: Seed;
+}
+
+/** Flags of a thread as pthread_create(3) makes it. */
+const THREAD =
+  CLONE.CLONE_VM | CLONE.CLONE_FS | CLONE.CLONE_FILES | CLONE.CLONE_SIGHAND | CLONE.CLONE_THREAD | CLONE.CLONE_SYSVSEM;
+const HIGHEST_FD = 0xffffffff;
+
+export class Rebuilt implements RestoredProcess, Disposable {
+  readonly threads: RestoredThread[];
+  readonly leader: RestoredThread;
+
+  constructor(
+    readonly plan: PlannedProcess,
+    readonly inside: Inside,
+    private readonly around: Surroundings,
+  ) {
+    this.leader = { process: this, tracee: inside.tracee, isLeader: true, inside, core: plan.core };
+    this.threads = [this.leader];
+  }
+
+  get pid() {
+    return this.plan.pid;
+  }
+  get comm() {
+    return this.plan.comm;
+  }
+  get core() {
+    return this.plan.core;
+  }
+  get memory() {
+    return this.inside.memory;
+  }
+
+  apply(stage: Stage, parts: readonly TaskPart[]): void {
+    for (const part of parts) {
+      if (part.stage !== stage) continue;
+      const threads = part.of === "process" ? [this.leader] : this.threads;
+      for (const thread of threads) part.apply(thread, thread.core, this.around.context);
+    }
+  }
+
+  /** Mappings, their contents, the bounds that the kernel keeps, cwd and root. */
+  restoreMemory(): void {
+    const { inside, plan } = this;
+    const { images, context, shared, seed } = this.around;
+    const engine = inside.sys.pidfd_open(asPid(process.pid), 0);
+    const fetched = new Map<Fd, TargetFd>();
+    const fetch = (ours: Fd): TargetFd => {
+      const known = fetched.get(ours);
+      if (known !== undefined) return known;
+      const theirs = inside.sys.pidfd_getfd(engine, ours as number as TargetFd, 0);
+      fetched.set(ours, theirs);
+      return theirs;
+    };
+    // Open until the end: a descriptor number of ours that is used again would be taken for the one fetched before.
+    using pages = images.pagesReader("pagemap", plan.pid);
+    const backing = (vma: (typeof plan.mm.vmas)[number]): Fd | undefined => {
+      if ((vma.status & VmaStatus.ANON_SHARED) !== 0) return shared.fd(vma.shmid);
+      if ((vma.status & (VmaStatus.FILE_PRIVATE | VmaStatus.FILE_SHARED)) !== 0) return context.files.fd(Number(vma.shmid));
+      return undefined;
+    };
+    restoreMemory(inside, plan.mm, pages, { fetch, backing });
+    restoreVdso(inside, plan.mm, seed.parked);
+    applyLayout(inside, plan.mm, fetch(context.files.fd(plan.mm.exeFileId)));
+    const isHostRoot = context.files.entry(plan.fs.rootId).reg?.name === "/";
+    const root = isHostRoot ? undefined : fetch(context.files.fd(plan.fs.rootId));
+    applyFilesystem(inside, plan.fs, { root, cwd: fetch(context.files.fd(plan.fs.cwdId)) });
+    inside.sys.close_range(0, HIGHEST_FD, 0);
+  }
+
+  restoreDescriptors(): void {
+    this.around.context.files.fill(this.leader, this.plan.descriptors);
+  }
+
+  createThreads(): void {
+    for (const { tid, core } of this.plan.threads) {
+      const inside = cloneTask(this.inside, { tid, comm: core.threadCore?.comm ?? this.comm, flags: THREAD, exitSignal: 0, as: "thread" });
+      this.threads.push({ process: this, tracee: inside.tracee, isLeader: false, inside, core });
+    }
+  }
+
+  /** After the change of credentials, which resets it. */
+  applyDumpable(): void {
+    applyDumpable(this.inside, this.plan.mm.dumpable);
+  }
+
+  /** Takes our region out and gives every thread its registers; they are still stopped. */
+  finish(): void {
+    const region = this.inside.ground.stub;
+    this.inside.rawCall(syscalls.munmap.number, [asAddress(region), BigInt(REGION_BYTES)]);
+    for (const { tracee, core } of this.threads) {
+      setFloatingPoint(tracee, core);
+      tracee.setRegisters(registersOf(core, tracee.registers()));
+      tracee.setSignalMask(maskOf(core));
+    }
+  }
+
+  /** Lets the process run, or stay stopped when it was. */
+  release(options: { readonly stopped: boolean }): void {
+    if (options.stopped || this.plan.state === "stopped") sys.kill(this.pid, SIG.SIGSTOP);
+    for (const { tracee } of this.threads) tracee.detach();
+  }
+
+  [Symbol.dispose](): void {
+    this.inside.memory[Symbol.dispose]();
+  }
+}

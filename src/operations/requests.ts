@@ -1,0 +1,48 @@
+// What dump and restore are asked, and what they answer.
+import type { DumpStatsEntry } from "../images/format/entries.js";
+import type { Fd, Pid } from "../kernel/brand.js";
+import { type Report, StasisError } from "../report/error.js";
+import type { Log } from "../report/log.js";
+
+export interface DumpOptions {
+  readonly pid: number;
+  readonly finalState: "kill" | "run" | "stop";
+  readonly shellJob: boolean;
+  readonly ghostLimitBytes: number;
+  /** For freezing; 0: as long as it takes. */
+  readonly timeoutSeconds: number;
+}
+export interface RestoreOptions {
+  readonly shellJob: boolean;
+  readonly leaveStopped: boolean;
+  readonly siblings: boolean;
+  readonly inheritedFds: readonly { readonly key: string; readonly fd: Fd }[];
+}
+export type ScriptName = "pre-dump" | "post-dump" | "query-ext-files" | "pre-restore" | "post-restore" | "pre-resume" | "post-resume";
+interface Request {
+  readonly images: Fd;
+  readonly workDir: Fd;
+  readonly log: Log;
+  readonly notify: (script: ScriptName, pid?: Pid) => boolean;
+}
+export interface DumpRequest extends Request {
+  readonly options: DumpOptions;
+  readonly peer?: { readonly pid: Pid; readonly socketInode: bigint };
+}
+export interface RestoreRequest extends Request {
+  readonly options: RestoreOptions;
+}
+export interface DumpOutcome {
+  readonly stats: DumpStatsEntry;
+}
+export interface RestoreOutcome {
+  readonly rootPid: Pid;
+}
+export class RestoreFailed extends StasisError {
+  constructor(
+    report: Report,
+    readonly rootPid: Pid,
+  ) {
+    super(report);
+  }
+}

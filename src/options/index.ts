@@ -1,0 +1,69 @@
+// The table of options and what is done with it: options from a request or a command line, as one immutable object.
+import type { CriuOpts } from "../protocol/gen/rpc_pb.js";
+import { StasisError } from "../report/error.js";
+import type { Operation, Option, RpcField, ValueOf } from "./option.js";
+import { refusals } from "./refused.js";
+import { supported } from "./supported.js";
+
+export type { Operation } from "./option.js";
+export { BadText } from "./option.js";
+export type { InheritedFd } from "./supported.js";
+
+const table = { ...supported, ...refusals } as const;
+export type OptionName = keyof typeof table;
+export const options: Readonly<Record<OptionName, Option<unknown>>> = table;
+export const optionNames = Object.keys(table) as OptionName[];
+
+/** What operations see: every supported option, with its default where it was not given. */
+export type Options = { readonly [K in keyof typeof supported]: ValueOf<(typeof supported)[K]> };
+/** What a client or a command line gave, as the rows read it. */
+export type Given = { readonly [K in OptionName]?: unknown };
+
+/** What a request asks for. */
+export function givenIn(opts: CriuOpts): Given {
+  const read = optionNames.map((name) => [name, options[name].fromRpc(opts)] as const);
+  return Object.fromEntries(read.filter(([, value]) => value !== undefined));
+}
+
+/**
+ * Options for one operation. What means nothing to it is passed over, as CRIU does.
+ * @throws StasisError OPTION_UNSUPPORTED or OPTION_INVALID, by the name of the option
+ */
+export function settle(given: Given, operation: Operation): Options {
+  for (const name of optionNames) {
+    const value = given[name];
+    if (value !== undefined && options[name].applies.includes(operation)) refuse(name, value, operation);
+  }
+  const settled = Object.keys(supported).map((name) => [name, given[name as OptionName] ?? options[name as OptionName].default]);
+  // The rows gave the values, each of the type of its row.
+  return Object.fromEntries(settled) as unknown as Options;
+}
+
+function refuse(name: OptionName, value: unknown, operation: Operation): void {
+  const objection = options[name].objection(value);
+  if (objection === undefined) return;
+  const about = { doing: `${operation} with`, subject: { kind: "option", name: shownName(name) } } as const;
+  const { reason } = objection;
+  throw objection.kind === "invalid"
+    ? new StasisError({ code: "OPTION_INVALID", ...about, reason })
+    : new StasisError({ code: "OPTION_UNSUPPORTED", ...about, reason, remedy: objection.remedy });
+}
+
+/** The word of the command line, or of criurpc where there is none. */
+export function shownName(name: OptionName): string {
+  const { cli, rpc = name } = options[name];
+  return cli ?? rpc.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
+/** Reads one occurrence of an option on the command line after `earlier` ones. @throws StasisError OPTION_INVALID */
+export function readText(name: OptionName, text: string, earlier: unknown): unknown {
+  const option = options[name];
+  const value = option.fromText(text);
+  return earlier === undefined ? value : option.merge(earlier, value);
+}
+
+/** Fields of CriuOpts that no row reads. */
+export function unreadFields(fields: readonly RpcField[]): RpcField[] {
+  const read = new Set(optionNames.map((name) => options[name].rpc));
+  return fields.filter((field) => !read.has(field));
+}

@@ -1,0 +1,47 @@
+// What all open files have alike: status flags and who is signalled. fcntl(2) F_GETFL, F_GETOWN_EX, F_GETSIG.
+import { create } from "@bufbuild/protobuf";
+import { type FownEntry, FownEntrySchema } from "../../images/format/entries.js";
+import {
+  F_GETOWN_EX,
+  F_GETOWNER_UIDS,
+  F_GETSIG,
+  F_SETFL,
+  F_SETOWN_EX,
+  F_SETSIG,
+  f_owner_ex,
+  f_owner_uids,
+  O,
+} from "../../kernel/abi/fcntl.js";
+import type { Fd } from "../../kernel/brand.js";
+import { unless } from "../../kernel/errno.js";
+import { sys } from "../../kernel/syscalls.js";
+
+/** Flags that stay with an open file and that F_SETFL can set. */
+const SETTABLE = O.O_APPEND | O.O_ASYNC | O.O_DIRECT | O.O_NOATIME | O.O_NONBLOCK;
+/** Flags that do something only at the moment of opening. */
+export const AT_OPEN_ONLY = O.O_CREAT | O.O_EXCL | O.O_NOCTTY | O.O_TRUNC;
+
+export const NO_OWNER: FownEntry = create(FownEntrySchema, { uid: 0, euid: 0, signum: 0, pidType: 0, pid: 0 });
+
+/** A file opened with O_PATH has no owner (EBADF). */
+export function collectOwner(file: Fd): FownEntry {
+  const owner = new Uint8Array(f_owner_ex.sizeBytes);
+  const uids = new Uint8Array(f_owner_uids.sizeBytes);
+  return (
+    unless("EBADF", () => {
+      sys.fcntlInto(file, F_GETOWN_EX, owner);
+      sys.fcntlInto(file, F_GETOWNER_UIDS, uids);
+      const { type, pid } = f_owner_ex.decode(owner);
+      const { uid, euid } = f_owner_uids.decode(uids);
+      return create(FownEntrySchema, { uid, euid, signum: sys.fcntlSet(file, F_GETSIG, 0), pidType: type, pid });
+    }) ?? NO_OWNER
+  );
+}
+
+/** Flags and owner on a file that has just been opened again. */
+export function applyCommon(file: Fd, flags: number, owner: FownEntry | undefined): void {
+  if ((flags & O.O_PATH) !== 0) return;
+  if (owner !== undefined && owner.signum !== 0) sys.fcntlSet(file, F_SETSIG, owner.signum);
+  if (owner !== undefined && owner.pid !== 0) sys.fcntlSetOwner(file, F_SETOWN_EX, { type: owner.pidType, pid: owner.pid });
+  sys.fcntlSet(file, F_SETFL, flags & SETTABLE);
+}

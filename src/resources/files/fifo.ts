@@ -1,0 +1,67 @@
+// Named pipes: fifo(7). A regular file entry holds path, flags and owner; this one which pipe it is.
+import { create } from "@bufbuild/protobuf";
+import { FifoEntrySchema } from "../../images/format/entries.js";
+import { O } from "../../kernel/abi/fcntl.js";
+import { AT_FDCWD, type Fd } from "../../kernel/brand.js";
+import { sys } from "../../kernel/syscalls.js";
+import type { DumpContext, FileKind, RestoreContext } from "../kind.js";
+import { fillPipe, type PipeContents, peekPipe, readContents, writeContents } from "./pipe-contents.js";
+
+export const fifo: FileKind<"fifo"> = {
+  support: "full",
+  type: "FIFO",
+  field: "fifo",
+  summary: "named pipes, fifo(7)",
+  signatures: [{ mode: "fifo" }],
+
+  collect(file, common, context) {
+    const pipeId = Number(file.stat.ino);
+    context.once(Fifos).note(file.duplicate, pipeId);
+    const regfId = context.files.register(file, common.flags);
+    return create(FifoEntrySchema, { id: common.id, pipeId, regfId });
+  },
+
+  open({ pipeId, regfId }, context) {
+    return context.once(RestoredFifos).openEnd(pipeId, regfId, context);
+  },
+};
+
+export class Fifos {
+  readonly #contents = new Map<number, PipeContents>();
+
+  constructor(private readonly context: DumpContext) {}
+
+  note(end: Fd, pipeId: number): void {
+    if (!this.#contents.has(pipeId)) this.#contents.set(pipeId, peekPipe(end, pipeId));
+  }
+
+  write(): void {
+    writeContents(this.context.images, "fifo-data", [...this.#contents.values()]);
+  }
+}
+
+class RestoredFifos {
+  readonly #held = new Map<number, Fd>();
+  readonly #contents: Map<number, PipeContents>;
+
+  constructor(private readonly context: RestoreContext) {
+    this.#contents = readContents(context.images, "fifo-data");
+  }
+
+  openEnd(pipeId: number, regfId: number, context: RestoreContext): Fd {
+    const file = context.files.entry(regfId).reg;
+    if (file === undefined) throw new RangeError(`file ${regfId} is no regular file entry`);
+    // With both ends held by us nobody's open waits for its other end.
+    const held = this.#held.get(pipeId) ?? this.#hold(pipeId, file.name);
+    return sys.openat(AT_FDCWD, `/proc/self/fd/${held}`, (file.flags & ~O.O_NOCTTY) | O.O_CLOEXEC, 0);
+  }
+
+  #hold(pipeId: number, path: string): Fd {
+    const held = sys.openat(AT_FDCWD, path, O.O_RDWR | O.O_CLOEXEC, 0);
+    this.context.scope.defer(() => sys.close(held));
+    this.#held.set(pipeId, held);
+    const contents = this.#contents.get(pipeId);
+    if (contents !== undefined) fillPipe(held, contents);
+    return held;
+  }
+}

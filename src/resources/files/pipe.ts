@@ -1,0 +1,70 @@
+// Pipes: pipe(2). Both ends of a pipe have its inode number as pipe_id; what is in it is saved once.
+import { create } from "@bufbuild/protobuf";
+import { PipeEntrySchema } from "../../images/format/entries.js";
+import { O } from "../../kernel/abi/fcntl.js";
+import { AT_FDCWD, type Fd } from "../../kernel/brand.js";
+import { sys } from "../../kernel/syscalls.js";
+import type { DumpContext, FileKind, RestoreContext } from "../kind.js";
+import { fillPipe, makePipe, type PipeContents, peekPipe, readContents, writeContents } from "./pipe-contents.js";
+
+export const pipe: FileKind<"pipe"> = {
+  support: "full",
+  type: "PIPE",
+  field: "pipe",
+  summary: "pipes, pipe(2)",
+  signatures: [{ mode: "fifo", link: /^pipe:\[/ }],
+  limits: ["the packet boundaries of a pipe in packet mode (O_DIRECT) are not carried over"],
+
+  collect(file, common, context) {
+    const pipeId = Number(file.stat.ino);
+    context.once(Pipes).note(file.duplicate, pipeId);
+    return create(PipeEntrySchema, { id: common.id, pipeId, flags: common.flags, fown: common.fown });
+  },
+
+  open({ pipeId, flags }, context) {
+    const inherited = context.inherited.get(`pipe:[${pipeId}]`);
+    if (inherited !== undefined) return sys.dup(inherited);
+    return context.once(RestoredPipes).openEnd(pipeId, flags);
+  },
+};
+
+/** The pipes of one dump. */
+export class Pipes {
+  readonly #contents = new Map<number, PipeContents>();
+
+  constructor(private readonly context: DumpContext) {}
+
+  note(end: Fd, pipeId: number): void {
+    if (!this.#contents.has(pipeId)) this.#contents.set(pipeId, peekPipe(end, pipeId));
+  }
+
+  write(): void {
+    writeContents(this.context.images, "pipes-data", [...this.#contents.values()]);
+  }
+}
+
+/** The pipes of one restore: made whole, then opened again for each end that somebody has. */
+class RestoredPipes {
+  readonly #made = new Map<number, Fd>();
+  readonly #contents: Map<number, PipeContents>;
+
+  constructor(private readonly context: RestoreContext) {
+    this.#contents = readContents(context.images, "pipes-data");
+  }
+
+  openEnd(pipeId: number, flags: number): Fd {
+    const write = this.#made.get(pipeId) ?? this.#make(pipeId, flags);
+    return sys.openat(AT_FDCWD, `/proc/self/fd/${write}`, flags | O.O_CLOEXEC, 0);
+  }
+
+  #make(pipeId: number, flags: number): Fd {
+    const { read, write } = makePipe(O.O_CLOEXEC | (flags & O.O_DIRECT));
+    // Ours stay open until every end is: a pipe without one end would lose what is in it.
+    this.context.scope.defer(() => sys.close(read));
+    this.context.scope.defer(() => sys.close(write));
+    this.#made.set(pipeId, write);
+    const contents = this.#contents.get(pipeId);
+    if (contents !== undefined) fillPipe(write, contents);
+    return write;
+  }
+}

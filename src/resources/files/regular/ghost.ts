@@ -1,0 +1,204 @@
+// Ghost files: files without a name that are still open. Their contents go into ghost-file-N.img, remap-fpath.img says which file
+// entry is which ghost. On restore a ghost gets its name back for as long as it is being opened.
+import { create } from "@bufbuild/protobuf";
+import { chmodSync, existsSync, linkSync, lutimesSync, mkdirSync, openSync, renameSync, rmdirSync, chownSync, closeSync, unlinkSync } from "node:fs";
+import {
+  type GhostFileEntry,
+  GhostChunkEntrySchema,
+  GhostFileEntrySchema,
+  type RegFileEntry,
+  RemapFilePathEntrySchema,
+  RemapType,
+} from "../../../images/format/entries.js";
+import { SEEK_DATA, SEEK_HOLE } from "../../../kernel/abi/fcntl.js";
+import { AT_FDCWD, asFd, type Fd } from "../../../kernel/brand.js";
+import { unless } from "../../../kernel/errno.js";
+import { sys } from "../../../kernel/syscalls.js";
+import { StasisError } from "../../../report/error.js";
+import type { DumpContext, OpenFile, RestoreContext } from "../../kind.js";
+import { refuseFile } from "../refuse.js";
+
+const S_IFMT = 0o170000;
+const S_IFREG = 0o100000;
+const S_IFDIR = 0o040000;
+/** From this size on contents are saved in chunks, without their holes: three pages, as CRIU does. */
+const CHUNKED_FROM_BYTES = 12288n;
+const BUFFER_BYTES = 256 * 1024;
+
+/** The ghosts of one dump. */
+export class Ghosts {
+  readonly #ids = new Map<string, number>();
+  readonly #remaps: { readonly origId: number; readonly remapId: number }[] = [];
+
+  constructor(private readonly context: DumpContext) {}
+
+  /** Saves the file unless an entry before it was the same inode; `fileId` is the entry that it stands for. */
+  add(file: OpenFile, fileId: number): void {
+    const key = `${file.stat.dev}:${file.stat.ino}`;
+    let id = this.#ids.get(key);
+    if (id === undefined) {
+      id = this.#ids.size + 1;
+      this.#ids.set(key, id);
+      this.#save(file, id);
+    }
+    this.#remaps.push({ origId: fileId, remapId: id });
+  }
+
+  /** remap-fpath.img, when all files are known. */
+  write(): void {
+    const entries = this.#remaps.map((remap) => create(RemapFilePathEntrySchema, { ...remap, remapType: RemapType.GHOST }));
+    this.context.images.write("remap-fpath", undefined, entries);
+  }
+
+  #save(file: OpenFile, id: number): void {
+    const { stat, duplicate, subject } = file;
+    const mode = Number(stat.mode);
+    const isRegular = (mode & S_IFMT) === S_IFREG;
+    const size = stat.size;
+    if (isRegular) this.#checkLimit(file);
+    const entry = create(GhostFileEntrySchema, {
+      uid: Number(stat.uid),
+      gid: Number(stat.gid),
+      mode,
+      dev: Number(stat.dev),
+      ino: stat.ino,
+      rdev: Number(stat.rdev),
+    });
+    const chunked = isRegular && size >= CHUNKED_FROM_BYTES;
+    if (isRegular) entry.size = size;
+    if (chunked) entry.chunks = true;
+    using writer = this.context.images.writer("ghost-file", id);
+    writer.append(entry);
+    if (isRegular && size > 0n) {
+      const readable = asFd(openSync(`/proc/self/fd/${duplicate}`, "r"));
+      try {
+        for (const { from, to } of chunked ? dataIn(readable, size) : [{ from: 0n, to: size }]) {
+          if (chunked) writer.appendAs(GhostChunkEntrySchema, create(GhostChunkEntrySchema, { len: to - from, off: from }));
+          copyIn(readable, from, to, (bytes) => writer.blob(bytes));
+        }
+      } catch (cause) {
+        throw new StasisError({ code: "IO_FAILED", doing: "read the deleted file of", subject, reason: String(cause), cause });
+      } finally {
+        closeSync(readable);
+      }
+    }
+    writer.close();
+  }
+
+  #checkLimit({ duplicate, subject, stat }: OpenFile): void {
+    const { ghostLimitBytes } = this.context.options;
+    const allocated = stat.blocks * 512n;
+    if (allocated <= BigInt(ghostLimitBytes)) return;
+    throw refuseFile(
+      subject,
+      `it was deleted and holds ${allocated} bytes, more than the limit of ${ghostLimitBytes} for what goes into the images (our fd ${duplicate})`,
+      `pass --ghost-limit ${allocated}`,
+    );
+  }
+}
+
+function* dataIn(file: Fd, size: bigint): Generator<{ from: bigint; to: bigint }> {
+  for (let at = 0n; at < size; ) {
+    const from = unless("ENXIO", () => sys.lseek(file, at, SEEK_DATA));
+    if (from === undefined || from >= size) return;
+    const hole = sys.lseek(file, from, SEEK_HOLE);
+    const to = hole < size ? hole : size;
+    yield { from, to };
+    at = to;
+  }
+}
+
+function copyIn(file: Fd, from: bigint, to: bigint, put: (bytes: Uint8Array) => void): void {
+  for (let at = from; at < to; ) {
+    const buffer = new Uint8Array(Math.min(BUFFER_BYTES, Number(to - at)));
+    const count = sys.pread64(file, buffer, buffer.byteLength, at);
+    if (count === 0) throw new RangeError(`it ended at ${at} while it was read`);
+    put(buffer.subarray(0, count));
+    at += BigInt(count);
+  }
+}
+
+/** The ghosts of one restore: made when first opened, without a name again at the end. */
+export class RestoredGhosts {
+  readonly #ghostOf = new Map<number, number>();
+  readonly #made = new Map<number, string>();
+
+  constructor(private readonly context: RestoreContext) {
+    for (const remap of context.images.read("remap-fpath", undefined)) {
+      if (remap.remapType !== RemapType.GHOST) {
+        throw new StasisError({
+          code: "IMAGE_INVALID",
+          doing: "restore the file",
+          subject: { kind: "image", file: "remap-fpath.img" },
+          reason: `file ${remap.origId} is remapped in a way that is not supported yet`,
+        });
+      }
+      this.#ghostOf.set(remap.origId, remap.remapId);
+    }
+  }
+
+  has(fileId: number): boolean {
+    return this.#ghostOf.has(fileId);
+  }
+
+  /** Calls `open` with a path under which the file is there: its own, or for a ghost the old one for the length of the call. */
+  openThrough(entry: RegFileEntry, open: (path: string) => Fd): Fd {
+    const ghost = this.#ghostOf.get(entry.id);
+    if (ghost === undefined) return open(entry.name);
+    const kept = this.#made.get(ghost) ?? this.#make(ghost, entry.name);
+    // With its old name in place, the kernel shows the file as it did before; where another file has the name, the spare one must do.
+    if (existsSync(entry.name)) return open(kept);
+    const isDirectory = (entry.mode & S_IFMT) === S_IFDIR;
+    if (isDirectory) renameSync(kept, entry.name);
+    else linkSync(kept, entry.name);
+    try {
+      return open(entry.name);
+    } finally {
+      if (isDirectory) renameSync(entry.name, kept);
+      else unlinkSync(entry.name);
+    }
+  }
+
+  #make(id: number, name: string): string {
+    const path = `${name}.cr.${id.toString(16)}.ghost`;
+    using reader = this.context.images.reader("ghost-file", id);
+    if (reader === undefined) throw new RangeError("an image that must be there is not");
+    const entry = reader.expect(GhostFileEntrySchema);
+    createNode(path, entry);
+    this.#made.set(id, path);
+    this.context.scope.defer(() => ((entry.mode & S_IFMT) === S_IFDIR ? rmdirSync(path) : unlinkSync(path)));
+    if ((entry.mode & S_IFMT) === S_IFREG) {
+      const fd = asFd(openSync(path, "r+"));
+      try {
+        if (entry.chunks) this.#fillChunks(reader, fd);
+        else putAt(fd, reader.blob(reader.remaining), 0n);
+        if (entry.size !== 0n) sys.ftruncate(fd, entry.size);
+      } finally {
+        closeSync(fd);
+      }
+    }
+    chownSync(path, entry.uid, entry.gid);
+    chmodSync(path, entry.mode & 0o7777);
+    if (entry.atim !== undefined && entry.mtim !== undefined) lutimesSync(path, Number(entry.atim.tvSec), Number(entry.mtim.tvSec));
+    return path;
+  }
+
+  #fillChunks(reader: NonNullable<ReturnType<RestoreContext["images"]["reader"]>>, fd: Fd): void {
+    while (reader.remaining > 0) {
+      const { len, off } = reader.expect(GhostChunkEntrySchema);
+      putAt(fd, reader.blob(Number(len)), off);
+    }
+  }
+}
+
+function putAt(fd: Fd, bytes: Uint8Array, offset: bigint): void {
+  for (let done = 0; done < bytes.byteLength; ) {
+    done += sys.pwrite64(fd, bytes.subarray(done), bytes.byteLength - done, offset + BigInt(done));
+  }
+}
+
+function createNode(path: string, { mode, rdev }: GhostFileEntry): void {
+  const type = mode & S_IFMT;
+  if (type === S_IFDIR) mkdirSync(path, 0o700);
+  else sys.mknodat(AT_FDCWD, path, type | 0o600, BigInt(rdev));
+}

@@ -1,0 +1,121 @@
+// Files of a file system, and what is opened like one: directories, /dev/null and its kind, symbolic links held with O_PATH. open(2).
+import { create } from "@bufbuild/protobuf";
+import { type BigIntStats, statSync } from "node:fs";
+import { type RegFileEntry, RegFileEntrySchema } from "../../../images/format/entries.js";
+import { O, SEEK_SET } from "../../../kernel/abi/fcntl.js";
+import { AT_FDCWD, asFd, type Fd } from "../../../kernel/brand.js";
+import { SyscallError } from "../../../kernel/errno.js";
+import { sys } from "../../../kernel/syscalls.js";
+import { StasisError } from "../../../report/error.js";
+import type { DumpContext, FileCommon, FileKind, OpenFile } from "../../kind.js";
+import { AT_OPEN_ONLY } from "../common.js";
+import { refuseFile } from "../refuse.js";
+import { Ghosts, RestoredGhosts } from "./ghost.js";
+
+const S_IFMT = 0o170000n;
+const S_IFREG = 0o100000n;
+const S_IFDIR = 0o040000n;
+const S_IFCHR = 0o020000n;
+/** Devices without state of their own: Documentation/admin-guide/devices.txt, major 1 (null, zero, full, random, urandom, kmsg). */
+const MEMORY_MAJOR = 1n;
+const DELETED = " (deleted)";
+
+export const regular: FileKind<"reg"> = {
+  support: "full",
+  type: "REG",
+  field: "reg",
+  summary: "regular files, directories and devices without state, open(2)",
+  signatures: [{ mode: "regular" }, { mode: "directory" }, { mode: "character" }, { mode: "block" }, { mode: "symlink" }],
+  limits: ["the contents of files that still have a name are not in the images: they must be there on restore"],
+
+  collect(file, common, context) {
+    checkDevice(file);
+    return create(RegFileEntrySchema, {
+      id: common.id,
+      flags: common.flags,
+      pos: file.fdinfo?.position ?? 0n,
+      fown: common.fown,
+      name: nameOf(file, common, context),
+      mntId: -1,
+      size: file.stat.size,
+      mode: Number(file.stat.mode),
+    });
+  },
+
+  validate(entry, context) {
+    if (!context.once(RestoredGhosts).has(entry.id) && !context.inherited.has(entry.name.slice(1))) checkOnDisk(entry);
+  },
+
+  open(entry, context) {
+    const inherited = context.inherited.get(entry.name.slice(1));
+    if (inherited !== undefined) return sys.dup(inherited);
+    const flags = (entry.flags & ~AT_OPEN_ONLY) | O.O_CLOEXEC;
+    const fd = context.once(RestoredGhosts).openThrough(entry, (path) => openAgain(entry, path, flags));
+    const seekable = (flags & O.O_PATH) === 0 && (BigInt(entry.mode) & S_IFMT) !== S_IFCHR;
+    if (seekable && entry.pos !== 0n) sys.lseek(fd, entry.pos, SEEK_SET);
+    return fd;
+  },
+};
+
+/** The path by which it is opened again. A file that has lost its name becomes a ghost. */
+function nameOf(file: OpenFile, common: FileCommon, context: DumpContext): string {
+  if (isAt(file, file.link)) return file.link;
+  if (!file.link.endsWith(DELETED)) {
+    throw refuseFile(file.subject, "another file is at its path, or none: a mount hides it", "unmount what lies over it, or run stasis in its mount namespace");
+  }
+  const name = file.link.slice(0, -DELETED.length);
+  if (file.stat.nlink > 0n && (file.stat.mode & S_IFMT) !== S_IFDIR) {
+    throw refuseFile(file.subject, "its name was removed while it has others", "restore the name; --link-remap is not supported yet");
+  }
+  context.once(Ghosts).add(file, common.id);
+  return name;
+}
+
+function isAt({ stat }: OpenFile, path: string): boolean {
+  const there = lookUp(path);
+  return there !== undefined && there.dev === stat.dev && there.ino === stat.ino;
+}
+
+function lookUp(path: string): BigIntStats | undefined {
+  return statSync(path, { bigint: true, throwIfNoEntry: false });
+}
+
+function checkDevice({ stat, subject }: OpenFile): void {
+  const type = stat.mode & S_IFMT;
+  const isNode = type === S_IFCHR || type === 0o060000n;
+  if (!isNode || (type === S_IFCHR && stat.rdev >> 8n === MEMORY_MAJOR)) return;
+  throw refuseFile(subject, `it is a device (${stat.rdev >> 8n}:${stat.rdev & 0xffn}) whose state cannot be read`, "have the program close it before the dump");
+}
+
+/** Files of /proc are made by the kernel for tasks that may not exist yet. */
+const MADE_BY_KERNEL = /^\/proc\//;
+
+function checkOnDisk(entry: RegFileEntry): void {
+  if (MADE_BY_KERNEL.test(entry.name)) return;
+  const there = lookUp(entry.name);
+  if (there === undefined) throw changed(entry, "it is gone");
+  const type = BigInt(entry.mode) & S_IFMT;
+  if (entry.mode !== 0 && (there.mode & S_IFMT) !== type) throw changed(entry, "it is of another type now");
+  if (type === S_IFREG && entry.size !== 0n && there.size !== entry.size && !entry.name.startsWith("/sys/")) {
+    throw changed(entry, `it has ${there.size} bytes now, and had ${entry.size} when it was dumped`);
+  }
+}
+
+function changed({ name }: RegFileEntry, reason: string): StasisError {
+  return new StasisError({
+    code: "MAPPED_FILE_CHANGED",
+    doing: "restore the file",
+    subject: { kind: "path", path: name },
+    reason,
+    remedy: "put the file back as it was",
+  });
+}
+
+function openAgain(entry: RegFileEntry, path: string, flags: number): Fd {
+  try {
+    return asFd(sys.openat(AT_FDCWD, path, flags, 0));
+  } catch (cause) {
+    if (!(cause instanceof SyscallError)) throw cause;
+    throw changed(entry, `it cannot be opened (${cause.errno})`);
+  }
+}

@@ -1,0 +1,115 @@
+// The open files of a tree: which descriptors share which open file description, files.img and fdinfo-N.img. On a restore each
+// description is opened once, here, and fetched by the tasks with pidfd_getfd(2).
+import { fstatSync } from "node:fs";
+import { create } from "@bufbuild/protobuf";
+import { FdinfoEntrySchema, FdType, type FdinfoEntry, type FileEntry, FileEntrySchema } from "../../images/format/entries.js";
+import { O } from "../../kernel/abi/fcntl.js";
+import { KCMP } from "../../kernel/abi/process.js";
+import type { Pid, TargetFd } from "../../kernel/brand.js";
+import { own } from "../../kernel/own-fd.js";
+import { listFds, readFdinfo, readFdLink } from "../../kernel/proc/fdinfo.js";
+import { sys } from "../../kernel/syscalls.js";
+import { recognise } from "../index.js";
+import type { AnyFileKind, AnyKind } from "../index.js";
+import type { DumpContext, DumpedProcess, FileCommon, FileRegister, OpenFile } from "../kind.js";
+import { collectOwner, NO_OWNER } from "./common.js";
+import { refuseFile } from "./refuse.js";
+
+const FD_CLOEXEC = 1;
+
+/** A description that is in the images, and one descriptor by which kcmp(2) can ask for it. */
+interface Known {
+  readonly id: number;
+  readonly type: FdType;
+  readonly pid: Pid;
+  readonly fd: TargetFd;
+}
+
+export class FileTable implements FileRegister {
+  readonly #entries: FileEntry[] = [];
+  /** By device, inode and flags: few descriptions share these, so each lookup asks kcmp few times. */
+  readonly #known = new Map<string, Known[]>();
+  /** Mapped files, directories and the like, of which only the inode counts. */
+  readonly #inodes = new Map<string, number>();
+  readonly #tables = new Set<number>();
+  #lastId = 0;
+
+  constructor(private readonly context: () => DumpContext) {}
+
+  /** Writes fdinfo-`filesId`.img unless a task that shares the table came before. */
+  collectDescriptors(process: DumpedProcess, filesId: number): void {
+    if (this.#tables.has(filesId)) return;
+    this.#tables.add(filesId);
+    const entries = listFds(process.pid).map((fd) => this.#collectDescriptor(process, fd));
+    this.context().images.write("fdinfo", filesId, entries);
+  }
+
+  #collectDescriptor(process: DumpedProcess, targetFd: TargetFd): FdinfoEntry {
+    using duplicate = own(sys.pidfd_getfd(process.pidfd, targetFd, 0));
+    const { pid, comm } = process;
+    const link = readFdLink(pid, targetFd) ?? "";
+    const fdinfo = readFdinfo(pid, targetFd);
+    const stat = fstatSync(duplicate.fd, { bigint: true });
+    const subject = { kind: "file", pid, comm, fd: targetFd, link } as const;
+    const file: OpenFile = { process, duplicate: duplicate.fd, link, targetFd, subject, stat, ...(fdinfo === undefined ? {} : { fdinfo }) };
+    const flags = fdinfo?.flags ?? 0;
+    const { id, type } = this.#find(file, flags & ~O.O_CLOEXEC);
+    return create(FdinfoEntrySchema, { id, type, fd: targetFd, flags: (flags & O.O_CLOEXEC) === 0 ? 0 : FD_CLOEXEC });
+  }
+
+  #find(file: OpenFile, flags: number): { id: number; type: FdType } {
+    const key = `${file.stat.dev}:${file.stat.ino}:${flags}`;
+    const candidates = this.#known.get(key) ?? [];
+    this.#known.set(key, candidates);
+    const { pid } = file.process;
+    const fd = file.targetFd;
+    if (fd === undefined) throw new RangeError("a descriptor without a number");
+    const same = candidates.find((known) => sys.kcmp(pid, known.pid, KCMP.KCMP_FILE, BigInt(fd), BigInt(known.fd)) === 0);
+    if (same !== undefined) return same;
+    const kind = supported(file);
+    const id = this.#collect(kind, file, { flags, fown: collectOwner(file.duplicate) });
+    const known = { id, type: FdType[kind.type], pid, fd };
+    candidates.push(known);
+    return known;
+  }
+
+  register(file: OpenFile, flags: number): number {
+    const key = `${file.stat.dev}:${file.stat.ino}:${flags}:${file.link}`;
+    const known = this.#inodes.get(key);
+    if (known !== undefined) return known;
+    const kind = registered(file);
+    const id = this.#collect(kind, file, { flags, fown: NO_OWNER });
+    this.#inodes.set(key, id);
+    return id;
+  }
+
+  #collect(kind: AnyFileKind, file: OpenFile, common: Omit<FileCommon, "id">): number {
+    this.#lastId += 1;
+    const id = this.#lastId;
+    const collected = kind.collect(file, { ...common, id }, this.context());
+    const entry: FileEntry = create(FileEntrySchema, { type: FdType[kind.type], id });
+    Object.assign(entry, { [kind.field]: collected });
+    this.#entries.push(entry);
+    return id;
+  }
+
+  /** files.img. */
+  write(): void {
+    this.context().images.write("files", undefined, this.#entries);
+  }
+}
+
+function supported(file: OpenFile): AnyFileKind {
+  const kind = recognise(file);
+  if (kind?.support === "full") return kind;
+  throw refuseFile(file.subject, refusal(kind, file), kind?.remedy ?? "have the program close it before the dump");
+}
+
+function refusal(kind: AnyKind | undefined, { link }: OpenFile): string {
+  return kind === undefined ? `files like ${link} are not known` : `${kind.summary}, are not supported yet`;
+}
+
+/** A mapped file or directory is always one of the file system. */
+function registered(file: OpenFile): AnyFileKind {
+  return supported({ ...file, link: file.link.startsWith("/") ? file.link : `/${file.link}` });
+}

@@ -1,0 +1,53 @@
+// Timers with a descriptor: timerfd_create(2). fdinfo: fs/timerfd.c, timerfd_show(); the time left is relative there.
+import { create } from "@bufbuild/protobuf";
+import { TimerfdEntrySchema } from "../../images/format/entries.js";
+import { O } from "../../kernel/abi/fcntl.js";
+import { itimerspec } from "../../kernel/abi/time.js";
+import type { Fd } from "../../kernel/brand.js";
+import { sys } from "../../kernel/syscalls.js";
+import type { FileKind, OpenFile } from "../kind.js";
+
+/** _IOW('T', 0, __u64): include/uapi/linux/timerfd.h; needs CONFIG_CHECKPOINT_RESTORE. */
+const TFD_IOC_SET_TICKS = 0x40085400;
+
+export const timerfd: FileKind<"tfd"> = {
+  support: "full",
+  type: "TIMERFD",
+  field: "tfd",
+  summary: "timers with a descriptor, timerfd_create(2)",
+  signatures: [{ anonInode: "[timerfd]" }],
+  limits: ["TFD_TIMER_CANCEL_ON_SET is not carried over"],
+
+  collect(file, common) {
+    const [vsec, vnsec] = pair(file, "it_value");
+    const [isec, insec] = pair(file, "it_interval");
+    const number = (name: string, radix: number) => Number.parseInt(text(file, name), radix) || 0;
+    return create(TimerfdEntrySchema, {
+      ...common,
+      clockid: number("clockid", 10),
+      ticks: BigInt(text(file, "ticks") || "0"),
+      settimeFlags: number("settime flags", 8),
+      ...{ vsec, vnsec, isec, insec },
+    });
+  },
+
+  open({ clockid, flags, ticks, vsec, vnsec, isec, insec }) {
+    const fd = sys.timerfd_create(clockid, (flags & O.O_NONBLOCK) | O.O_CLOEXEC);
+    const spec = itimerspec.encode({ valueSec: vsec, valueNsec: vnsec, intervalSec: isec, intervalNsec: insec });
+    sys.timerfd_settime(fd, 0, spec, null);
+    if (ticks !== 0n) setTicks(fd, ticks);
+    return fd;
+  },
+};
+
+function setTicks(fd: Fd, ticks: bigint): void {
+  sys.ioctl(fd, TFD_IOC_SET_TICKS, new Uint8Array(BigUint64Array.of(ticks).buffer));
+}
+
+const text = (file: OpenFile, name: string) => file.fdinfo?.fields.get(name)?.[0] ?? "";
+
+/** "(5, 250000000)": seconds and nanoseconds. */
+function pair(file: OpenFile, name: string): [bigint, bigint] {
+  const [, seconds = "0", nanoseconds = "0"] = /^\((\d+), (\d+)\)$/.exec(text(file, name)) ?? [];
+  return [BigInt(seconds), BigInt(nanoseconds)];
+}

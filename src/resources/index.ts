@@ -1,0 +1,83 @@
+// THE registry of open files: every kind that an image can name has its row. Forgetting one does not compile.
+import type { FdType } from "../images/format/entries.js";
+import { epoll } from "./files/epoll.js";
+import { eventfd } from "./files/eventfd.js";
+import { fifo } from "./files/fifo.js";
+import { pipe } from "./files/pipe.js";
+import { regular } from "./files/regular/regular.js";
+import { signalfd } from "./files/signalfd.js";
+import { timerfd } from "./files/timerfd.js";
+import type { FileKind, FileMode, OpenFile, RefusedKind, Signature } from "./kind.js";
+
+const CLOSE_IT = "have the program close it before the dump";
+const refused = (type: RefusedKind["type"], summary: string, ...signatures: Signature[]): RefusedKind => ({
+  support: "refused",
+  type,
+  summary,
+  signatures,
+  remedy: CLOSE_IT,
+});
+
+// biome-ignore lint/suspicious/noExplicitAny: kinds of different entries in one table have no narrower common type
+export type AnyFileKind = FileKind<any>;
+export type AnyKind = AnyFileKind | RefusedKind;
+
+/** Names of FdType that are never stored. */
+type Unstored = "UND" | "CTL_TTY" | "AUTOFS_PIPE";
+
+export const fileKinds = {
+  BPFMAP: refused("BPFMAP", "BPF maps, bpf(2)", { anonInode: "bpf-map" }),
+  EVENTFD: eventfd,
+  EVENTPOLL: epoll,
+  EXT: refused("EXT", "files that a plugin handles"),
+  FANOTIFY: refused("FANOTIFY", "file system watches, fanotify(7)", { anonInode: "[fanotify]" }),
+  FIFO: fifo,
+  INETSK: refused("INETSK", "internet sockets, ip(7)"),
+  INOTIFY: refused("INOTIFY", "file watches, inotify(7)", { anonInode: "inotify" }),
+  MEMFD: refused("MEMFD", "files in memory, memfd_create(2)", { mode: "regular", link: /^\/memfd:/ }),
+  NETLINKSK: refused("NETLINKSK", "netlink sockets, netlink(7)"),
+  NS: refused("NS", "namespaces, namespaces(7)", { mode: "regular", link: /^(cgroup|ipc|mnt|net|pid|time|user|uts):\[/ }),
+  PACKETSK: refused("PACKETSK", "packet sockets, packet(7)"),
+  PIDFD: refused("PIDFD", "process descriptors, pidfd_open(2)", { anonInode: "[pidfd]" }),
+  PIPE: pipe,
+  REG: regular,
+  SIGNALFD: signalfd,
+  TIMERFD: timerfd,
+  TTY: refused("TTY", "terminals, tty(4)", { mode: "character", link: /^\/dev\/(tty|pts\/|ptmx|console)/ }),
+  TUNF: refused("TUNF", "TUN/TAP devices", { mode: "character", link: /^\/dev\/net\/tun/ }),
+  UNIXSK: refused("UNIXSK", "sockets, socket(2)", { mode: "socket" }),
+} as const satisfies Record<Exclude<keyof typeof FdType, Unstored>, AnyKind>;
+
+
+/** The kind with this name in an image; undefined: none. */
+export function kindNamed(type: string): AnyKind | undefined {
+  return (fileKinds as Readonly<Record<string, AnyKind>>)[type];
+}
+
+/** The kind of an open file: the most particular signature wins, one with a link before one without. */
+export function recognise(file: OpenFile): AnyKind | undefined {
+  const kinds = Object.values<AnyKind>(fileKinds);
+  return kinds.find((kind) => kind.signatures.some((signature) => isParticular(signature) && matches(signature, file))) ??
+    kinds.find((kind) => kind.signatures.some((signature) => matches(signature, file)));
+}
+
+const isParticular = (signature: Signature) => "anonInode" in signature || signature.link !== undefined;
+
+function matches(signature: Signature, file: OpenFile): boolean {
+  if ("anonInode" in signature) return file.link === `anon_inode:${signature.anonInode}`;
+  return modeOf(file) === signature.mode && (signature.link?.test(file.link) ?? !file.link.startsWith("anon_inode:"));
+}
+
+const modes: Readonly<Record<number, FileMode>> = {
+  0o010000: "fifo",
+  0o020000: "character",
+  0o040000: "directory",
+  0o060000: "block",
+  0o100000: "regular",
+  0o120000: "symlink",
+  0o140000: "socket",
+};
+/** Anonymous inodes have no type bits at all. */
+export function modeOf({ stat }: OpenFile): FileMode | undefined {
+  return modes[Number(stat.mode) & 0o170000];
+}

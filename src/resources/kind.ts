@@ -1,0 +1,199 @@
+// What a kind of kernel object looks like to the rest: collected on a dump, put back on a restore, in one module each.
+//
+// TaskPart: state of one process or thread. FileKind: an open file description. The orchestrators in operations/ walk these
+// families in order and know no kind by name.
+import type { CoreEntry, FdType, FileEntry, FownEntry } from "../images/format/entries.js";
+import type { ImageDirectory } from "../images/directory.js";
+import type { Fd, Pid, TargetFd } from "../kernel/brand.js";
+import type { Fdinfo } from "../kernel/proc/fdinfo.js";
+import type { Mapping } from "../kernel/proc/maps.js";
+import type { TaskStat } from "../kernel/proc/stat.js";
+import type { TaskStatus } from "../kernel/proc/status.js";
+import type { Scope } from "../kernel/scope.js";
+import type { Log } from "../report/log.js";
+import type { Subject } from "../report/error.js";
+import type { Inside } from "../tracee/inside.js";
+import type { TargetMemory } from "../tracee/memory.js";
+import type { Registers, Tracee } from "../tracee/tracee.js";
+
+/** A process on its way into the images. */
+export interface DumpedProcess {
+  readonly pid: Pid;
+  readonly comm: string;
+  readonly stat: TaskStat;
+  readonly status: TaskStatus;
+  readonly threads: readonly Tracee[];
+  readonly memory: TargetMemory;
+  readonly mappings: readonly Mapping[];
+  /** Descriptor that stands for the process: pidfd_open(2). */
+  readonly pidfd: Fd;
+  /** The signal by which it was stopped when the dump began. */
+  readonly stoppedBy?: number;
+}
+
+/** One of its threads, entered: calls can be made inside, and the registers are those it was found with. */
+export interface DumpedThread {
+  readonly process: DumpedProcess;
+  readonly tracee: Tracee;
+  readonly isLeader: boolean;
+  readonly inside: Inside;
+  readonly registers: Registers;
+  readonly signalMask: bigint;
+  /** /proc/PID/task/TID/status. */
+  readonly status: TaskStatus;
+}
+
+/** What every kind may use on a dump. */
+export interface DumpContext {
+  readonly images: ImageDirectory;
+  readonly log: Log;
+  readonly options: { readonly ghostLimitBytes: number; readonly shellJob: boolean };
+  readonly files: FileRegister;
+  readonly shared: SharedMemoryRegister;
+  /** The one object of type T that belongs to this dump: made on first use. */
+  once<T extends object>(make: new (context: DumpContext) => T): T;
+}
+
+/** Collects shared anonymous memory: one object may be mapped by many processes. */
+export interface SharedMemoryRegister {
+  /** Notes the object behind a mapping; result: the id under which its contents are saved. */
+  register(process: DumpedProcess, mapping: Mapping): bigint;
+}
+
+/** Gives file ids: one for each open file description or mapped file of the tree. */
+export interface FileRegister {
+  /** The id of the file behind a descriptor of ours that stands for one of the target's (a mapping's file, cwd, root, exe). */
+  /** `flags`: how a mapping opened it (O_RDONLY, O_RDWR); asks for the inode only, not for the open file description. */
+  register(file: OpenFile, flags: number): number;
+}
+
+/** An open file of the target, as seen from outside: what every kind may look at before it decides. */
+export interface OpenFile {
+  readonly process: DumpedProcess;
+  /** A descriptor of ours for the same open file description (pidfd_getfd), or for the same inode (O_PATH) when `targetFd` is absent. */
+  readonly duplicate: Fd;
+  /** What /proc/PID/fd/N (or map_files, cwd, root, exe) points to, " (deleted)" included. */
+  readonly link: string;
+  readonly targetFd?: TargetFd;
+  readonly fdinfo?: Fdinfo;
+  /** For messages. */
+  readonly subject: Subject;
+  readonly stat: FileStat;
+}
+
+/** fstat(2), as much as kinds need; node's BigIntStats has it. */
+export interface FileStat {
+  readonly dev: bigint;
+  readonly ino: bigint;
+  readonly mode: bigint;
+  readonly nlink: bigint;
+  readonly size: bigint;
+  readonly rdev: bigint;
+  readonly uid: bigint;
+  readonly gid: bigint;
+  /** Of 512 bytes each, allocated. */
+  readonly blocks: bigint;
+}
+
+/** Open flags and signal owner: what all kinds have alike. */
+export interface FileCommon {
+  readonly id: number;
+  /** As /proc/PID/fdinfo shows them, O_CLOEXEC taken off. */
+  readonly flags: number;
+  readonly fown: FownEntry;
+}
+
+/** How a file is told apart: data, so that the registry can index it and see overlaps. */
+export type Signature =
+  /** What stands in brackets behind anon_inode: in its link. */
+  | { readonly anonInode: string }
+  | { readonly mode: FileMode; readonly link?: RegExp };
+export type FileMode = "fifo" | "socket" | "regular" | "directory" | "character" | "block" | "symlink";
+
+/**
+ * A kind of open file. `Field` is the name under which FileEntry (files.img) carries its entry.
+ */
+export interface FileKind<Field extends FileField = FileField> {
+  readonly support: "full";
+  readonly type: keyof typeof FdType;
+  readonly field: Field;
+  readonly summary: string;
+  readonly signatures: readonly Signature[];
+  /** What is not carried over, in the user's words; shown in docs/support.md. */
+  readonly limits?: readonly string[];
+  /** Called once for each open file description. Refuses by throwing StasisError FILE_UNSUPPORTED with the file's subject. */
+  collect(file: OpenFile, common: FileCommon, context: DumpContext): FileEntryOf<Field>;
+  /** Makes the open file again, in our own process; tasks fetch it from there. Flags that fcntl(F_SETFL) can set and the owner are done by the caller. */
+  open(entry: FileEntryOf<Field>, context: RestoreContext): Fd;
+  /** Before anything is created: throws StasisError when the file cannot come back. */
+  validate?(entry: FileEntryOf<Field>, context: RestoreContext): void;
+  /** In each task that has the file open, when its descriptors are in place: what the kernel ties to a task's own numbers. */
+  settle?(entry: FileEntryOf<Field>, targetFd: TargetFd, thread: RestoredThread): void;
+}
+export type FileEntryOf<Field extends FileField> = NonNullable<FileEntry[Field]>;
+/** The message fields of FileEntry. */
+export type FileField = Exclude<keyof FileEntry, "type" | "id" | `$${string}`>;
+
+/** A kind that cannot be dumped yet: named, so that it is refused by name. */
+export interface RefusedKind {
+  readonly support: "refused";
+  readonly type: keyof typeof FdType;
+  readonly signatures: readonly Signature[];
+  readonly summary: string;
+  readonly remedy: string;
+}
+
+/** A process on its way back to life; all its threads are stopped in the stub. */
+export interface RestoredProcess {
+  readonly pid: Pid;
+  readonly comm: string;
+  readonly memory: TargetMemory;
+  readonly core: CoreEntry;
+  readonly leader: RestoredThread;
+  readonly threads: readonly RestoredThread[];
+}
+
+export interface RestoredThread {
+  readonly process: RestoredProcess;
+  readonly tracee: Tracee;
+  readonly isLeader: boolean;
+  readonly inside: Inside;
+  readonly core: CoreEntry;
+}
+
+/** What every kind may use on a restore. */
+export interface RestoreContext {
+  readonly images: ImageDirectory;
+  readonly log: Log;
+  readonly files: RestoredFiles;
+  /** Descriptors of the client that take the place of dumped files, by the key of --inherit-fd. */
+  readonly inherited: ReadonlyMap<string, Fd>;
+  /** What kinds keep for the length of the restore, each under its own name; given back at its end, failed or not. */
+  readonly scope: Scope;
+  /** The one object of type T that belongs to this restore: made on first use. */
+  once<T extends object>(make: new (context: RestoreContext) => T): T;
+}
+
+export interface RestoredFiles {
+  /** Our descriptor for a file id: opened on first use. Throws StasisError when the image does not have it. */
+  fd(id: number): Fd;
+  entry(id: number): FileEntry;
+}
+
+/** State of one process or thread. */
+export interface TaskPart {
+  readonly name: string;
+  readonly of: "process" | "thread";
+  /**
+   * When it is put back. early: right after the task exists; with-files: its descriptors are in place; after-memory: its
+   * memory has its contents; credentials: the last thing that needs our rights; last: after credentials, before it runs.
+   */
+  readonly stage: Stage;
+  /** What is not carried over, in the user's words. */
+  readonly limits?: readonly string[];
+  /** Fills in its fields of the thread's core image (`core.tc` is the leader's only). */
+  collect(thread: DumpedThread, core: CoreEntry, context: DumpContext): void;
+  apply(thread: RestoredThread, core: CoreEntry, context: RestoreContext): void;
+}
+export const stages = ["early", "with-files", "after-memory", "credentials", "last"] as const;
+export type Stage = (typeof stages)[number];

@@ -1,0 +1,49 @@
+// Memory that a fork does not inherit, read while the target is frozen: a snapshot does not have it.
+// madvise(2) MADV_DONTFORK, MADV_WIPEONFORK.
+import type { MmEntry, VmaEntry } from "../../images/format/entries.js";
+import { MADV } from "../../kernel/abi/mman.js";
+import { asAddress, type Fd } from "../../kernel/brand.js";
+import type { TargetMemory } from "../../tracee/memory.js";
+import { type PageRange, pagesToSave } from "./pages.js";
+
+const NOT_INHERITED = (1n << BigInt(MADV.MADV_DONTFORK)) | (1n << BigInt(MADV.MADV_WIPEONFORK));
+/** More than this is not held in memory: the target stays frozen instead. */
+const MOST_BYTES = 16n << 20n;
+
+/** Page ranges with their contents. */
+export class SetAside {
+  readonly #pieces = new Map<VmaEntry, { readonly range: PageRange; readonly bytes: Uint8Array }[]>();
+
+  /** Result: undefined when there is too much of it. */
+  static read(mm: MmEntry, pagemap: Fd, memory: TargetMemory): SetAside | undefined {
+    const aside = new SetAside();
+    let total = 0n;
+    for (const vma of mm.vmas) {
+      if ((vma.madv & NOT_INHERITED) === 0n) continue;
+      const pieces = [];
+      for (const range of pagesToSave(pagemap, vma)) {
+        total += range.end - range.start;
+        if (total > MOST_BYTES) return undefined;
+        pieces.push({ range, bytes: memory.read(asAddress(range.start), Number(range.end - range.start)) });
+      }
+      aside.#pieces.set(vma, pieces);
+    }
+    return aside;
+  }
+
+  /** The ranges of a mapping that was set aside; undefined for all others. */
+  rangesOf(vma: VmaEntry): PageRange[] | undefined {
+    return this.#pieces.get(vma)?.map(({ range }) => range);
+  }
+
+  /** Fills `bytes` with what was at `start`; false: that was not set aside. */
+  readInto(start: bigint, bytes: Uint8Array): boolean {
+    for (const { range, bytes: kept } of [...this.#pieces.values()].flat()) {
+      if (start < range.start || start >= range.end) continue;
+      const at = Number(start - range.start);
+      bytes.set(kept.subarray(at, at + bytes.byteLength));
+      return true;
+    }
+    return false;
+  }
+}

@@ -1,0 +1,77 @@
+// The bounds that the kernel keeps of an address space: code, data, heap, stack, arguments, environment, auxiliary vector, exe.
+// prctl(2) PR_SET_MM_MAP; proc_pid_stat(5) shows all but the end of the heap.
+import { create } from "@bufbuild/protobuf";
+import { fstatSync } from "node:fs";
+import { type MmEntry, MmEntrySchema } from "../../images/format/entries.js";
+import { O, O_RDONLY } from "../../kernel/abi/fcntl.js";
+import { PR, prctl_mm_map } from "../../kernel/abi/prctl.js";
+import { AT_FDCWD, NULL, type TargetFd } from "../../kernel/brand.js";
+import { own } from "../../kernel/own-fd.js";
+import { readAuxv } from "../../kernel/proc/auxv.js";
+import { readProcLink } from "../../kernel/proc/read.js";
+import { sys } from "../../kernel/syscalls.js";
+import type { Inside } from "../../tracee/inside.js";
+import type { DumpContext, DumpedProcess } from "../kind.js";
+
+/** Everything of mm-PID.img but the mappings. */
+export function collectLayout(process: DumpedProcess, inside: Inside, context: DumpContext): MmEntry {
+  const { stat } = process;
+  return create(MmEntrySchema, {
+    mmStartCode: stat.startCode,
+    mmEndCode: stat.endCode,
+    mmStartData: stat.startData,
+    mmEndData: stat.endData,
+    mmStartStack: stat.startStack,
+    mmStartBrk: stat.startBrk,
+    mmBrk: inside.sys.brk(NULL),
+    mmArgStart: stat.argStart,
+    mmArgEnd: stat.argEnd,
+    mmEnvStart: stat.envStart,
+    mmEnvEnd: stat.envEnd,
+    exeFileId: registerExe(process, context),
+    mmSavedAuxv: readAuxv(process.pid).flat(),
+    dumpable: inside.sys.prctl(PR.PR_GET_DUMPABLE, 0n, 0n, 0n, 0n),
+    thpDisabled: inside.sys.prctl(PR.PR_GET_THP_DISABLE, 0n, 0n, 0n, 0n) !== 0,
+  });
+}
+
+function registerExe(process: DumpedProcess, context: DumpContext): number {
+  const { pid, comm } = process;
+  using duplicate = own(sys.openat(AT_FDCWD, `/proc/${pid}/exe`, O.O_PATH | O.O_CLOEXEC, 0));
+  return context.files.register(
+    {
+      process,
+      duplicate: duplicate.fd,
+      link: readProcLink(pid, "exe") ?? "",
+      subject: { kind: "process", pid, comm },
+      stat: fstatSync(duplicate.fd, { bigint: true }),
+    },
+    O_RDONLY,
+  );
+}
+
+/** Puts the bounds back; `exe` is a descriptor in the target. Needs CAP_CHECKPOINT_RESTORE, not CAP_SYS_RESOURCE. */
+export function applyLayout(inside: Inside, mm: MmEntry, exe: TargetFd): void {
+  const auxvWords = BigUint64Array.from(mm.mmSavedAuxv);
+  using auxv = inside.holding(new Uint8Array(auxvWords.buffer));
+  using map = inside.holding(
+    prctl_mm_map.encode({
+      start_code: mm.mmStartCode,
+      end_code: mm.mmEndCode,
+      start_data: mm.mmStartData,
+      end_data: mm.mmEndData,
+      start_brk: mm.mmStartBrk,
+      brk: mm.mmBrk,
+      start_stack: mm.mmStartStack,
+      arg_start: mm.mmArgStart,
+      arg_end: mm.mmArgEnd,
+      env_start: mm.mmEnvStart,
+      env_end: mm.mmEnvEnd,
+      auxv: auxv.at,
+      auxv_size: auxvWords.byteLength,
+      exe_fd: exe,
+    }),
+  );
+  inside.sys.prctlSetMmMap(map.at, prctl_mm_map.sizeBytes, 0);
+  if (mm.thpDisabled) inside.sys.prctl(PR.PR_SET_THP_DISABLE, 1n, 0n, 0n, 0n);
+}

@@ -1,0 +1,27 @@
+// The file behind a mapping, seen through /proc/PID/map_files: it names the mapped inode even when the path is gone.
+import { fstatSync } from "node:fs";
+import { O } from "../../kernel/abi/fcntl.js";
+import { AT_FDCWD } from "../../kernel/brand.js";
+import { own } from "../../kernel/own-fd.js";
+import type { Mapping } from "../../kernel/proc/maps.js";
+import { sys } from "../../kernel/syscalls.js";
+import type { DumpedProcess, OpenFile } from "../kind.js";
+
+/** Where the kernel shows the file of a mapping: proc_pid_map_files(5); needs CAP_CHECKPOINT_RESTORE or CAP_SYS_ADMIN. */
+export function mapFilesPath(process: DumpedProcess, { start, end }: Mapping): string {
+  return `/proc/${process.pid}/map_files/${start.toString(16)}-${end.toString(16)}`;
+}
+
+/** Calls `use` with the mapped file, held by an O_PATH descriptor for as long as the call lasts. */
+export function withMappedFile<T>(process: DumpedProcess, mapping: Mapping, use: (file: OpenFile) => T): T {
+  const { pid, comm } = process;
+  const { start, end, path } = mapping;
+  using duplicate = own(sys.openat(AT_FDCWD, mapFilesPath(process, mapping), O.O_PATH | O.O_CLOEXEC, 0));
+  return use({
+    process,
+    duplicate: duplicate.fd,
+    link: mapping.deleted ? `${path} (deleted)` : path,
+    subject: { kind: "mapping", pid, comm, start, end, path },
+    stat: fstatSync(duplicate.fd, { bigint: true }),
+  });
+}

@@ -1,0 +1,126 @@
+// Memory mappings of a process: /proc/PID/smaps, proc_pid_smaps(5); status bits and flags as in vma_entry of CRIU's mm.img.
+import { create } from "@bufbuild/protobuf";
+import { VmaEntrySchema, type VmaEntry } from "../../images/format/entries.js";
+import { VmaStatus } from "../../images/format/numbers.js";
+import { O, O_RDONLY } from "../../kernel/abi/fcntl.js";
+import { MADV, MAP, PROT } from "../../kernel/abi/mman.js";
+import type { Mapping } from "../../kernel/proc/maps.js";
+import { StasisError } from "../../report/error.js";
+import type { DumpContext, DumpedProcess } from "../kind.js";
+import { withMappedFile } from "./mapped-file.js";
+
+const NO_FD = -1n;
+
+/** smaps' two letters of an madvise(2) that is in effect. */
+const adviceOf: Readonly<Record<string, number>> = {
+  rr: MADV.MADV_RANDOM,
+  sr: MADV.MADV_SEQUENTIAL,
+  dc: MADV.MADV_DONTFORK,
+  mg: MADV.MADV_MERGEABLE,
+  hg: MADV.MADV_HUGEPAGE,
+  nh: MADV.MADV_NOHUGEPAGE,
+  dd: MADV.MADV_DONTDUMP,
+  wf: MADV.MADV_WIPEONFORK,
+};
+
+/** smaps' letters of what cannot be carried over, with the reason. */
+const unsupported: Readonly<Record<string, string>> = {
+  ht: "huge pages of hugetlbfs are not supported yet",
+  um: "userfaultfd watches it for missing pages",
+  uw: "userfaultfd watches it for writes",
+  ui: "userfaultfd watches it for minor faults",
+  ss: "it is a shadow stack",
+  io: "it maps a device",
+  pf: "it maps physical memory",
+};
+
+/** What a mapping is, before its file is known. */
+type Nature = { readonly of: "nothing" | "file" | "shared-anonymous"; readonly status: number };
+
+export function collectMappings(process: DumpedProcess, context: DumpContext): VmaEntry[] {
+  return process.mappings.map((mapping) => collectMapping(process, mapping, context));
+}
+
+function collectMapping(process: DumpedProcess, mapping: Mapping, context: DumpContext): VmaEntry {
+  const nature = natureOf(process, mapping);
+  const entry = create(VmaEntrySchema, {
+    start: mapping.start,
+    end: mapping.end,
+    pgoff: nature.of === "nothing" ? 0n : mapping.offset,
+    shmid: 0n,
+    prot: protOf(mapping),
+    flags: flagsOf(mapping, nature),
+    status: nature.status,
+    fd: NO_FD,
+  });
+  const madv = [...mapping.vmFlags].reduce((bits, letters) => bits | (1n << BigInt(adviceOf[letters] ?? 64)), 0n) & ADVICE_BITS;
+  if (madv !== 0n) entry.madv = madv;
+  if (nature.of === "shared-anonymous") entry.shmid = context.shared.register(process, mapping);
+  if (nature.of === "file") registerFile(process, mapping, entry, context);
+  return entry;
+}
+const ADVICE_BITS = (1n << 64n) - 1n;
+
+function registerFile(process: DumpedProcess, mapping: Mapping, entry: VmaEntry, context: DumpContext): void {
+  // A shared mapping that may become writable needs a file opened for writing; "mw" is VM_MAYWRITE.
+  entry.fdflags = mapping.shared && mapping.vmFlags.has("mw") ? O.O_RDWR : O_RDONLY;
+  const flags = entry.fdflags;
+  withMappedFile(process, mapping, (file) => {
+    entry.shmid = BigInt(context.files.register(file, flags));
+  });
+}
+
+function natureOf(process: DumpedProcess, mapping: Mapping): Nature {
+  const { path } = mapping;
+  const regular = VmaStatus.AREA_REGULAR;
+  if (path === "[vsyscall]") return { of: "nothing", status: VmaStatus.AREA_VSYSCALL };
+  if (path === "[vdso]") return { of: "nothing", status: regular | VmaStatus.AREA_VDSO | VmaStatus.ANON_PRIVATE };
+  if (path.startsWith("[vvar")) return { of: "nothing", status: regular | VmaStatus.AREA_VVAR | VmaStatus.ANON_PRIVATE };
+  refuseUnsupported(process, mapping);
+  if (mapping.inode === 0n) {
+    const heap = path === "[heap]" ? VmaStatus.AREA_HEAP : 0;
+    return { of: "nothing", status: regular | VmaStatus.ANON_PRIVATE | heap };
+  }
+  if (mapping.shared && isSharedAnonymous(mapping)) return { of: "shared-anonymous", status: regular | VmaStatus.ANON_SHARED };
+  return { of: "file", status: regular | (mapping.shared ? VmaStatus.FILE_SHARED : VmaStatus.FILE_PRIVATE) };
+}
+
+/** mmap(MAP_SHARED|MAP_ANONYMOUS) and a shared mapping of /dev/zero are both an unlinked tmpfs file of this name: mm/shmem.c. */
+function isSharedAnonymous(mapping: Mapping): boolean {
+  return mapping.path === "/dev/zero" && mapping.deleted;
+}
+
+function refuseUnsupported(process: DumpedProcess, mapping: Mapping): void {
+  const letters = Object.keys(unsupported).find((word) => mapping.vmFlags.has(word));
+  if (letters !== undefined) throw refused(process, mapping, unsupported[letters] ?? letters);
+  if (mapping.path.startsWith("/SYSV") && mapping.deleted) throw refused(process, mapping, "SysV shared memory is not supported yet");
+  if (mapping.path.startsWith("/memfd:")) throw refused(process, mapping, "memory of a memfd is not supported yet");
+  if (mapping.path.startsWith("/[aio]")) throw refused(process, mapping, "rings of asynchronous I/O (io_setup) are not supported yet");
+  if (mapping.path.startsWith("anon_inode:")) throw refused(process, mapping, `memory of ${mapping.path} is not supported`);
+  if (mapping.path.startsWith("socket:")) throw refused(process, mapping, "a ring of a packet socket is not supported yet");
+}
+
+function refused({ pid, comm }: DumpedProcess, { start, end, path }: Mapping, reason: string): StasisError {
+  return new StasisError({
+    code: "MAPPING_UNSUPPORTED",
+    doing: "dump the mapping",
+    subject: { kind: "mapping", pid, comm, start, end, path },
+    reason,
+    remedy: "have the program unmap it before the dump",
+  });
+}
+
+function protOf({ readable, writable, executable }: Mapping): number {
+  return (readable ? PROT.PROT_READ : 0) | (writable ? PROT.PROT_WRITE : 0) | (executable ? PROT.PROT_EXEC : 0);
+}
+
+function flagsOf(mapping: Mapping, nature: Nature): number {
+  const has = (letters: string, flag: number) => (mapping.vmFlags.has(letters) ? flag : 0);
+  return (
+    (mapping.shared ? MAP.MAP_SHARED : MAP.MAP_PRIVATE) |
+    (nature.of === "file" ? 0 : MAP.MAP_ANONYMOUS) |
+    has("gd", MAP.MAP_GROWSDOWN) |
+    has("nr", MAP.MAP_NORESERVE) |
+    has("lo", MAP.MAP_LOCKED)
+  );
+}

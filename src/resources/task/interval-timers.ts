@@ -1,0 +1,47 @@
+// ITIMER_REAL, ITIMER_VIRTUAL, ITIMER_PROF: getitimer(2). They count on while a task is stopped only if real.
+import { create } from "@bufbuild/protobuf";
+import { ItimerEntrySchema, type ItimerEntry, TaskTimersEntrySchema } from "../../images/format/entries.js";
+import { itimerval } from "../../kernel/abi/time.js";
+import { NULL } from "../../kernel/brand.js";
+import type { DumpedThread, RestoredThread, TaskPart } from "../kind.js";
+
+const ITIMER_REAL = 0;
+const ITIMER_VIRTUAL = 1;
+const ITIMER_PROF = 2;
+
+export const intervalTimers: TaskPart = {
+  name: "interval timers",
+  of: "process",
+  stage: "last",
+
+  collect(thread, core) {
+    if (core.tc === undefined) return;
+    core.tc.timers ??= create(TaskTimersEntrySchema);
+    core.tc.timers.real = read(thread, ITIMER_REAL);
+    core.tc.timers.virt = read(thread, ITIMER_VIRTUAL);
+    core.tc.timers.prof = read(thread, ITIMER_PROF);
+  },
+
+  apply(thread, core) {
+    const timers = core.tc?.timers;
+    if (timers?.real) write(thread, ITIMER_REAL, timers.real);
+    if (timers?.virt) write(thread, ITIMER_VIRTUAL, timers.virt);
+    if (timers?.prof) write(thread, ITIMER_PROF, timers.prof);
+  },
+};
+
+function read({ inside }: DumpedThread, which: number): ItimerEntry {
+  const value = inside.filled(itimerval, (at) => inside.sys.getitimer(which, at));
+  return create(ItimerEntrySchema, {
+    isec: value.intervalSec,
+    iusec: value.intervalUsec,
+    vsec: value.valueSec,
+    vusec: value.valueUsec,
+  });
+}
+
+function write({ inside }: RestoredThread, which: number, { isec, iusec, vsec, vusec }: ItimerEntry): void {
+  if (vsec === 0n && vusec === 0n) return;
+  using room = inside.holding(itimerval.encode({ intervalSec: isec, intervalUsec: iusec, valueSec: vsec, valueUsec: vusec }));
+  inside.sys.setitimer(which, room.at, NULL);
+}

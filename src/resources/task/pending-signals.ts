@@ -1,0 +1,49 @@
+// Signals that were sent and not yet taken, with their siginfo: ptrace(2) PTRACE_PEEKSIGINFO, rt_sigqueueinfo(2).
+import { create } from "@bufbuild/protobuf";
+import { type SignalQueueEntry, SiginfoEntrySchema, SignalQueueEntrySchema } from "../../images/format/entries.js";
+import { PTRACE_PEEKSIGINFO_SHARED } from "../../kernel/abi/ptrace.js";
+import { SI_TIMER, SIGINFO_BYTES, siginfo } from "../../kernel/abi/signal.js";
+import type { Pid } from "../../kernel/brand.js";
+import { sys } from "../../kernel/syscalls.js";
+import type { RestoredThread, TaskPart } from "../kind.js";
+
+const AT_ONCE = 32;
+
+export const pendingSignals: TaskPart = {
+  name: "pending signals",
+  of: "thread",
+  stage: "last",
+
+  collect({ tracee, isLeader }, core) {
+    if (core.threadCore !== undefined) core.threadCore.signalsP = queue(tracee.tid, 0);
+    if (isLeader && core.tc !== undefined) core.tc.signalsS = queue(tracee.tid, PTRACE_PEEKSIGINFO_SHARED);
+  },
+
+  apply(thread, core) {
+    const { inside, tracee } = thread;
+    send(thread, core.threadCore?.signalsP, (signal, at) => inside.sys.rt_tgsigqueueinfo(tracee.pid, tracee.tid, signal, at));
+    if (thread.isLeader) send(thread, core.tc?.signalsS, (signal, at) => inside.sys.rt_sigqueueinfo(tracee.pid, signal, at));
+  },
+};
+
+function queue(tid: Pid, flags: number): SignalQueueEntry {
+  const found: Uint8Array[] = [];
+  const room = new Uint8Array(AT_ONCE * SIGINFO_BYTES);
+  for (;;) {
+    const count = sys.ptracePeekSiginfo(tid, { off: BigInt(found.length), flags, nr: AT_ONCE }, room);
+    for (let index = 0; index < count; index++) found.push(room.slice(index * SIGINFO_BYTES, (index + 1) * SIGINFO_BYTES));
+    if (count < AT_ONCE) break;
+  }
+  return create(SignalQueueEntrySchema, { signals: found.map((bytes) => create(SiginfoEntrySchema, { siginfo: bytes })) });
+}
+
+/** Only a task itself may queue a siginfo that claims to come from the kernel: kernel/signal.c, do_rt_sigqueueinfo(). */
+function send({ inside }: RestoredThread, entry: SignalQueueEntry | undefined, queueInfo: (signal: number, at: typeof inside.ground.stub) => void): void {
+  for (const { siginfo: bytes } of entry?.signals ?? []) {
+    const { si_signo, si_code } = siginfo.decode(bytes);
+    // A timer that has expired is armed again with its overrun, and sends its signal itself.
+    if (si_code === SI_TIMER) continue;
+    using room = inside.holding(bytes);
+    queueInfo(si_signo, room.at);
+  }
+}

@@ -1,0 +1,111 @@
+// General registers, thread-local storage and the clear-on-exit address of a thread: ptrace(2) PTRACE_GETREGS, set_tid_address(2).
+import { create } from "@bufbuild/protobuf";
+import {
+  type CoreEntry,
+  ThreadInfoX86Schema,
+  type UserDescT,
+  UserDescTSchema,
+  UserX86RegsEntrySchema,
+  UserX86RegsMode,
+} from "../../images/format/entries.js";
+import { PR } from "../../kernel/abi/prctl.js";
+import { user_desc } from "../../kernel/abi/ptrace.js";
+import { u64, struct } from "../../kernel/declare/struct.js";
+import { unless } from "../../kernel/errno.js";
+import { sys } from "../../kernel/syscalls.js";
+import { StasisError } from "../../report/error.js";
+import { resumed } from "../../tracee/sigframe.js";
+import type { Registers, Tracee } from "../../tracee/tracee.js";
+import type { DumpedThread, TaskPart } from "../kind.js";
+
+/** Code segment of 64-bit user code: arch/x86/include/asm/segment.h, __USER_CS. */
+const USER_CS = 0x33n;
+/** Entries of the GDT that set_thread_area(2) fills: GDT_ENTRY_TLS_MIN and the next two. */
+const TLS_ENTRIES = [12, 13, 14] as const;
+const pointer = struct("pointer", 8, { value: [0, u64] });
+
+export const registers: TaskPart = {
+  name: "registers",
+  of: "thread",
+  stage: "after-memory",
+
+  collect(thread, core) {
+    if (thread.registers.cs !== USER_CS) throw compat(thread);
+    const state = resumed(thread.registers);
+    core.threadInfo = create(ThreadInfoX86Schema, {
+      clearTidAddr: clearTidAddress(thread),
+      gpregs: create(UserX86RegsEntrySchema, { ...imageNames(state), mode: UserX86RegsMode.NATIVE }),
+      tls: TLS_ENTRIES.flatMap((entry) => threadArea(thread.tracee, entry)),
+    });
+  },
+
+  apply({ inside, tracee }, core) {
+    const info = core.threadInfo;
+    if (info === undefined) return;
+    inside.sys.set_tid_address(info.clearTidAddr);
+    for (const entry of info.tls) if (entry.usable) setThreadArea(tracee, entry);
+  },
+};
+
+/** The registers in the image; those that an image cannot know (none today) stay as the thread has them. */
+export function registersOf(core: CoreEntry, now: Registers): Registers {
+  const saved = core.threadInfo?.gpregs;
+  if (saved === undefined) return now;
+  const { origAx, fsBase, gsBase, $typeName: _type, $unknown: _unknown, mode: _mode, ...same } = saved;
+  return { ...same, orig_ax: origAx, fs_base: fsBase, gs_base: gsBase };
+}
+
+function imageNames({ orig_ax, fs_base, gs_base, ...same }: Registers) {
+  return { ...same, origAx: orig_ax, fsBase: fs_base, gsBase: gs_base };
+}
+
+function clearTidAddress({ inside }: DumpedThread): bigint {
+  return inside.filled(pointer, (at) => inside.sys.prctlAt(PR.PR_GET_TID_ADDRESS, at, 0n, 0n, 0n)).value;
+}
+
+/** Bits of the last word of struct user_desc: arch/x86/include/uapi/asm/ldt.h. */
+const DESC = { SEG_32BIT: 1, CONTENTS_LOW: 2, CONTENTS_HIGH: 4, READ_EXEC_ONLY: 8, LIMIT_IN_PAGES: 16, SEG_NOT_PRESENT: 32, USABLE: 64 } as const;
+
+function threadArea({ tid }: Tracee, entry: number): UserDescT[] {
+  const bytes = new Uint8Array(user_desc.sizeBytes);
+  if (unless(["EIO", "EINVAL"], () => sys.ptraceGetThreadArea(tid, entry, bytes)) === undefined) return [];
+  const { base_addr, limit, bits } = user_desc.decode(bytes);
+  const has = (bit: number) => (bits & bit) !== 0;
+  return [
+    create(UserDescTSchema, {
+      entryNumber: entry,
+      baseAddr: base_addr,
+      limit,
+      seg32bit: has(DESC.SEG_32BIT),
+      contentsH: has(DESC.CONTENTS_HIGH),
+      contentsL: has(DESC.CONTENTS_LOW),
+      readExecOnly: has(DESC.READ_EXEC_ONLY),
+      limitInPages: has(DESC.LIMIT_IN_PAGES),
+      segNotPresent: has(DESC.SEG_NOT_PRESENT),
+      usable: has(DESC.USABLE),
+    }),
+  ];
+}
+
+function setThreadArea({ tid }: Tracee, entry: UserDescT): void {
+  const bits =
+    (entry.seg32bit ? DESC.SEG_32BIT : 0) |
+    (entry.contentsL ? DESC.CONTENTS_LOW : 0) |
+    (entry.contentsH ? DESC.CONTENTS_HIGH : 0) |
+    (entry.readExecOnly ? DESC.READ_EXEC_ONLY : 0) |
+    (entry.limitInPages ? DESC.LIMIT_IN_PAGES : 0) |
+    (entry.segNotPresent ? DESC.SEG_NOT_PRESENT : 0) |
+    DESC.USABLE;
+  const { entryNumber, baseAddr, limit } = entry;
+  sys.ptraceSetThreadArea(tid, entryNumber, user_desc.encode({ entry_number: entryNumber, base_addr: baseAddr, limit, bits }));
+}
+
+function compat({ process: { pid, comm }, registers: { cs } }: DumpedThread): StasisError {
+  return new StasisError({
+    code: "TASK_UNSUPPORTED",
+    doing: "dump",
+    subject: { kind: "process", pid, comm },
+    reason: `it runs 32-bit code (cs 0x${cs.toString(16)})`,
+    remedy: "run its 64-bit build",
+  });
+}

@@ -1,0 +1,32 @@
+// Scheduling policy, priority and nice value of a thread: sched_getattr(2), sched(7).
+import { sched_attr } from "../../kernel/abi/sched.js";
+import { sys } from "../../kernel/syscalls.js";
+import type { TaskPart } from "../kind.js";
+
+const SCHED_OTHER = 0;
+const SCHED_DEADLINE = 6;
+
+export const scheduling: TaskPart = {
+  name: "scheduling",
+  of: "thread",
+  stage: "after-memory",
+  limits: ["CPU affinity and the parameters of SCHED_DEADLINE are not carried over: the image format has no place for them"],
+
+  collect({ tracee }, core) {
+    if (core.threadCore === undefined) return;
+    const bytes = new Uint8Array(sched_attr.sizeBytes);
+    sys.sched_getattr(tracee.tid, bytes, bytes.byteLength, 0);
+    const { sched_policy, sched_nice, sched_priority } = sched_attr.decode(bytes);
+    core.threadCore.schedPolicy = sched_policy;
+    core.threadCore.schedNice = sched_nice;
+    core.threadCore.schedPrio = sched_priority;
+  },
+
+  apply({ tracee }, core) {
+    const { schedPolicy = SCHED_OTHER, schedNice = 0, schedPrio = 0 } = core.threadCore ?? {};
+    if (schedPolicy === SCHED_DEADLINE) return;
+    const attr = { size: sched_attr.sizeBytes, sched_policy: schedPolicy, sched_flags: 0n, sched_nice: schedNice, sched_priority: schedPrio };
+    const none = { sched_runtime: 0n, sched_deadline: 0n, sched_period: 0n, sched_util_min: 0, sched_util_max: 0 };
+    sys.sched_setattr(tracee.tid, sched_attr.encode({ ...attr, ...none }), 0);
+  },
+};

@@ -1,0 +1,51 @@
+// What a process does on each signal: rt_sigaction(2). core_entry.tc.sigactions has 62, SIGKILL and SIGSTOP left out.
+import { create } from "@bufbuild/protobuf";
+import { type SaEntry, SaEntrySchema } from "../../images/format/entries.js";
+import { k_sigaction, SIG, SIGNAL_COUNT, SIGSET_BYTES } from "../../kernel/abi/signal.js";
+import { asAddress, NULL } from "../../kernel/brand.js";
+import { remote } from "../../tracee/program.js";
+import type { TaskPart } from "../kind.js";
+
+const settable = Array.from({ length: SIGNAL_COUNT }, (_, index) => index + 1).filter(
+  (signal) => signal !== SIG.SIGKILL && signal !== SIG.SIGSTOP,
+);
+const SIZE = BigInt(k_sigaction.sizeBytes);
+
+export const signalActions: TaskPart = {
+  name: "signal actions",
+  of: "process",
+  stage: "last",
+
+  collect({ inside }, core) {
+    if (core.tc === undefined) return;
+    using room = inside.room(settable.length * k_sigaction.sizeBytes);
+    const place = (index: number) => asAddress(room.at + BigInt(index) * SIZE);
+    inside.run(settable.map((signal, index) => remote.rt_sigaction(signal, NULL, place(index), SIGSET_BYTES)));
+    const bytes = inside.memory.read(room.at, room.sizeBytes);
+    core.tc.sigactions = settable.map((_, index) => {
+      const action = k_sigaction.decode(bytes.subarray(index * k_sigaction.sizeBytes));
+      return create(SaEntrySchema, { sigaction: action.handler, flags: action.flags, restorer: action.restorer, mask: action.mask });
+    });
+  },
+
+  /**
+   * First the default for every signal: on a signal whose default is to be ignored that also throws away what is pending, such as
+   * the SIGCHLD of tasks that ended during the restore (kernel/signal.c, do_sigaction()).
+   */
+  apply({ inside }, core) {
+    const actions = core.tc?.sigactions ?? [];
+    using none = inside.holding(new Uint8Array(k_sigaction.sizeBytes));
+    inside.run(settable.map((signal) => remote.rt_sigaction(signal, none.at, NULL, SIGSET_BYTES)));
+    const wanted = actions.map((action, index) => ({ action, signal: settable[index] ?? 0 })).filter(({ action }) => !isDefault(action));
+    using room = inside.holding(Buffer.concat([new Uint8Array(), ...wanted.map(({ action }) => encode(action))]));
+    inside.run(wanted.map(({ signal }, index) => remote.rt_sigaction(signal, asAddress(room.at + BigInt(index) * SIZE), NULL, SIGSET_BYTES)));
+  },
+};
+
+function isDefault({ sigaction, flags, mask }: SaEntry): boolean {
+  return sigaction === 0n && flags === 0n && mask === 0n;
+}
+
+function encode({ sigaction, flags, restorer, mask }: SaEntry): Uint8Array {
+  return k_sigaction.encode({ handler: sigaction, flags, restorer, mask });
+}

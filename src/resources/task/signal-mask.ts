@@ -1,0 +1,23 @@
+// Blocked signals of a thread: sigprocmask(2). Read from outside; set with ptrace when the thread is let go.
+import type { CoreEntry } from "../../images/format/entries.js";
+import type { TaskPart } from "../kind.js";
+
+export const signalMask: TaskPart = {
+  name: "signal mask",
+  of: "thread",
+  stage: "last",
+
+  collect(thread, core) {
+    if (core.threadCore !== undefined) core.threadCore.blkSigset = thread.signalMask;
+    if (core.tc !== undefined) core.tc.blkSigset = thread.signalMask;
+  },
+
+  apply() {
+    // Until the thread runs, everything stays blocked: see maskOf.
+  },
+};
+
+/** The mask that the thread gets when it is let go. */
+export function maskOf(core: CoreEntry): bigint {
+  return core.threadCore?.blkSigset ?? core.tc?.blkSigset ?? 0n;
+}

@@ -1,0 +1,28 @@
+// The alternate stack for signal handlers: sigaltstack(2). A thread's own; the kernel tells it to nobody else.
+import { create } from "@bufbuild/protobuf";
+import { ThreadSasEntrySchema } from "../../images/format/entries.js";
+import { stack_t } from "../../kernel/abi/signal.js";
+import { NULL } from "../../kernel/brand.js";
+import type { TaskPart } from "../kind.js";
+
+const SS_ONSTACK = 1;
+
+export const signalStack: TaskPart = {
+  name: "alternate signal stack",
+  of: "thread",
+  stage: "after-memory",
+
+  collect({ inside }, core) {
+    if (core.threadCore === undefined) return;
+    const stack = inside.filled(stack_t, (at) => inside.sys.sigaltstack(NULL, at));
+    core.threadCore.sas = create(ThreadSasEntrySchema, { ssSp: stack.ss_sp, ssSize: stack.ss_size, ssFlags: stack.ss_flags });
+  },
+
+  apply({ inside }, core) {
+    const saved = core.threadCore?.sas;
+    if (saved === undefined) return;
+    // Being on the stack shows in the stack pointer; it is not something that can be set.
+    using room = inside.holding(stack_t.encode({ ss_sp: saved.ssSp, ss_flags: saved.ssFlags & ~SS_ONSTACK, ss_size: saved.ssSize }));
+    inside.sys.sigaltstack(room.at, NULL);
+  },
+};

@@ -1,0 +1,45 @@
+// What a process has of the file system: current directory, root, umask. fs-PID.img; proc_pid_cwd(5), chroot(2), umask(2).
+import { create } from "@bufbuild/protobuf";
+import { fstatSync } from "node:fs";
+import { type FsEntry, FsEntrySchema } from "../../images/format/entries.js";
+import { O, O_RDONLY } from "../../kernel/abi/fcntl.js";
+import { AT_FDCWD, type TargetFd } from "../../kernel/brand.js";
+import { own } from "../../kernel/own-fd.js";
+import { readProcLink } from "../../kernel/proc/read.js";
+import { sys } from "../../kernel/syscalls.js";
+import type { Inside } from "../../tracee/inside.js";
+import type { DumpContext, DumpedProcess } from "../kind.js";
+
+export function collectFilesystem(process: DumpedProcess, context: DumpContext): FsEntry {
+  return create(FsEntrySchema, {
+    cwdId: registerDirectory(process, "cwd", context),
+    rootId: registerDirectory(process, "root", context),
+    umask: process.status.umask,
+  });
+}
+
+function registerDirectory(process: DumpedProcess, name: "cwd" | "root", context: DumpContext): number {
+  const { pid, comm } = process;
+  using duplicate = own(sys.openat(AT_FDCWD, `/proc/${pid}/${name}`, O.O_PATH | O.O_CLOEXEC, 0));
+  return context.files.register(
+    {
+      process,
+      duplicate: duplicate.fd,
+      link: readProcLink(pid, name) ?? "",
+      subject: { kind: "process", pid, comm },
+      stat: fstatSync(duplicate.fd, { bigint: true }),
+    },
+    O_RDONLY,
+  );
+}
+
+/** `root` and `cwd` are descriptors in the target. The root goes first: it is looked up from where we are. */
+export function applyFilesystem(inside: Inside, entry: FsEntry, directories: { root: TargetFd | undefined; cwd: TargetFd }): void {
+  if (directories.root !== undefined) {
+    inside.sys.fchdir(directories.root);
+    using here = inside.text(".");
+    inside.sys.chroot(here.at);
+  }
+  inside.sys.fchdir(directories.cwd);
+  inside.sys.umask(entry.umask);
+}

@@ -1,0 +1,59 @@
+// The process tree: pstree.img (depth first, parents before children) and what core-PID.img says of a process as a whole.
+import { create } from "@bufbuild/protobuf";
+import {
+  type CoreEntry,
+  CoreEntry_March,
+  CoreEntrySchema,
+  type PstreeEntry,
+  PstreeEntrySchema,
+  TaskCoreEntrySchema,
+  ThreadCoreEntrySchema,
+} from "../../images/format/entries.js";
+import { TaskState } from "../../images/format/numbers.js";
+import type { FrozenTask, Zombie } from "../../tracee/freeze.js";
+import type { DumpedProcess } from "../kind.js";
+
+/** One entry a process; the root's parent is nobody. */
+export function processEntries(tasks: readonly FrozenTask[]): PstreeEntry[] {
+  const root = tasks[0]?.pid;
+  return tasks.map((task) =>
+    create(PstreeEntrySchema, {
+      pid: task.pid,
+      ppid: task.pid === root ? 0 : task.stat.ppid,
+      pgid: task.stat.pgrp,
+      sid: task.stat.session,
+      threads: task.state === "alive" ? task.threads.map(({ tid }) => tid) : [task.pid],
+    }),
+  );
+}
+
+/** The core of a thread with what identifies it; task parts fill in the rest. */
+export function emptyCore(process: DumpedProcess, isLeader: boolean): CoreEntry {
+  const core = create(CoreEntrySchema, { mtype: CoreEntry_March.X86_64, threadCore: create(ThreadCoreEntrySchema) });
+  if (!isLeader) return core;
+  core.tc = create(TaskCoreEntrySchema, {
+    taskState: process.stoppedBy === undefined ? TaskState.ALIVE : TaskState.STOPPED,
+    exitCode: 0,
+    personality: 0,
+    flags: process.stat.flags >>> 0,
+    blkSigset: 0n,
+    comm: process.comm,
+  });
+  if (process.stoppedBy !== undefined) core.tc.stopSigno = process.stoppedBy;
+  return core;
+}
+
+/** A zombie has nothing left but how it ended. */
+export function zombieCore({ comm, stat }: Zombie): CoreEntry {
+  return create(CoreEntrySchema, {
+    mtype: CoreEntry_March.X86_64,
+    tc: create(TaskCoreEntrySchema, {
+      taskState: TaskState.DEAD,
+      exitCode: stat.exitCode,
+      personality: 0,
+      flags: stat.flags >>> 0,
+      blkSigset: 0n,
+      comm,
+    }),
+  });
+}

@@ -1,0 +1,207 @@
+// Syscalls made by a stopped thread on our behalf.
+//
+// In a nutshell: the stub's code lies in the target (see stub.ts). For one call the thread's registers are pointed at the stub's
+// `syscall` instruction with the arguments in place, and PTRACE_SYSCALL lets it run to the syscall's end: two stops. A program of
+// many calls is written into scratch memory and run by the stub's loop with one stop at its end.
+import type { Address } from "../kernel/brand.js";
+import { asAddress } from "../kernel/brand.js";
+import { isFailure, type Syscall, showArguments, type ThereCalls } from "../kernel/declare/syscall.js";
+import type { Layout } from "../kernel/declare/struct.js";
+import { SyscallError } from "../kernel/errno.js";
+import { sys, type Syscalls, syscalls } from "../kernel/syscalls.js";
+import { StasisError } from "../report/error.js";
+import type { TargetMemory } from "./memory.js";
+import { decodeResults, ENTRY_BYTES, encodeProgram, type RemoteCall, UNTOUCHED } from "./program.js";
+import { stubOffset } from "./stub.js";
+import type { Registers, Tracee } from "./tracee.js";
+
+/** Memory in the target that a call may use for its arguments. */
+export interface Room {
+  readonly at: Address;
+  readonly sizeBytes: number;
+}
+
+/** What a stopped thread needs for making calls. */
+export interface Ground {
+  /** Where the stub lies. */
+  readonly stub: Address;
+  readonly scratch: Room;
+  /** The ucontext that the stub goes home by; 0n on a restore, where there is no home. */
+  readonly home: bigint;
+}
+
+const PROGRAM_LIMIT = 512;
+const NOT_IN_A_SYSCALL = 0xffffffffffffffffn;
+/** How long a thread waits for us after a program, and so the longest pause that a killed engine leaves behind. */
+const HOME_TIMEOUT_SECONDS = 3n;
+
+export class Inside {
+  readonly sys: ThereCalls<Syscalls>;
+  #free: bigint;
+
+  constructor(
+    readonly tracee: Tracee,
+    readonly memory: TargetMemory,
+    readonly ground: Ground,
+    /** The thread's registers where we found it: segment registers and the like are kept in every call. */
+    private readonly base: Registers,
+  ) {
+    this.#free = ground.scratch.at;
+    this.sys = Object.fromEntries(
+      Object.entries(syscalls).map(([name, row]) => [name, (...values: unknown[]) => this.#call(row, values)]),
+    ) as unknown as ThereCalls<Syscalls>;
+  }
+
+  /** Makes one call; throws SyscallError (with this thread as its place) when the kernel says no. */
+  #call(row: Syscall, values: readonly unknown[]): unknown {
+    const words = [...row.command, ...row.args.map(([, type], index) => type.there(values[index]))];
+    const raw = this.rawCall(row.number, words.map(BigInt));
+    if (isFailure(raw)) throw new SyscallError(row.name, -Number(raw), showArguments(row, values), this.tracee.tid);
+    return row.returns.there(raw);
+  }
+
+  /** One syscall by number: what the kernel left in rax, signed. */
+  rawCall(number: number, words: readonly bigint[]): bigint {
+    this.aim(number, words);
+    return this.#finishCall();
+  }
+
+  /** Points the thread at a call without letting it run. */
+  aim(number: number, words: readonly bigint[] = []): void {
+    this.tracee.setRegisters(this.#aimed("oneCall", BigInt(number), words));
+  }
+
+  #finishCall(): bigint {
+    for (const place of ["entry", "exit"]) {
+      const event = this.tracee.stepSyscall();
+      if (event.kind !== "syscall") throw this.tracee.lost(`run a syscall (${place}) in`, event);
+    }
+    return BigInt.asIntN(64, this.tracee.registers().ax);
+  }
+
+  /** The registers of a thread about to make a call at this piece of the stub. */
+  #aimed(piece: "oneCall" | "oneClone", number: bigint, words: readonly bigint[]): Registers {
+    const [di = 0n, si = 0n, dx = 0n, r10 = 0n, r8 = 0n, r9 = 0n] = words;
+    const ip = this.ground.stub + stubOffset[piece];
+    return { ...this.base, ax: number, orig_ax: NOT_IN_A_SYSCALL, di, si, dx, r10, r8, r9, bx: this.ground.home, ip };
+  }
+
+  /** Points the thread at a clone call; the caller steps it, since the child's stop comes in between. */
+  aimClone(number: number, words: readonly bigint[]): void {
+    this.tracee.setRegisters(this.#aimed("oneClone", BigInt(number), words));
+  }
+
+  /**
+   * Runs calls in order. A call that fails, or returns other than expected, ends the program and throws; with
+   * `keepGoing` every call is made and the raw results tell.
+   */
+  run(calls: readonly RemoteCall[], options?: { keepGoing?: boolean }): bigint[] {
+    const results: bigint[] = [];
+    for (let from = 0; from < calls.length; from += PROGRAM_LIMIT) {
+      const part = calls.slice(from, from + PROGRAM_LIMIT);
+      const got = this.#runPart(part, options?.keepGoing === true);
+      if (options?.keepGoing !== true) this.#check(part, got);
+      results.push(...got);
+    }
+    return results;
+  }
+
+  #runPart(calls: readonly RemoteCall[], keepGoing: boolean): bigint[] {
+    using room = this.room(calls.length * ENTRY_BYTES + 32);
+    const entries = room.at;
+    const done = asAddress(room.at + BigInt(calls.length * ENTRY_BYTES));
+    const tail = new BigInt64Array([0n, 0n, HOME_TIMEOUT_SECONDS, 0n]);
+    this.memory.write(entries, Buffer.concat([encodeProgram(calls), new Uint8Array(tail.buffer)]));
+    const atHome = this.ground.home === 0n;
+    this.tracee.setRegisters({
+      ...this.base,
+      ip: this.ground.stub + stubOffset[atHome ? "programThenTrap" : "programThenHome"],
+      ax: 0n,
+      orig_ax: NOT_IN_A_SYSCALL,
+      bx: this.ground.home,
+      r12: entries,
+      r13: BigInt(calls.length),
+      bp: keepGoing ? 0n : 1n,
+      r14: done,
+      r15: done + 16n,
+    });
+    this.tracee.continue();
+    if (atHome) this.#awaitTrap();
+    else this.#awaitDone(done);
+    return decodeResults(this.memory.read(entries, calls.length * ENTRY_BYTES));
+  }
+
+  #awaitTrap(): void {
+    const event = this.tracee.waitPastStopSignals(() => this.tracee.continue());
+    if (event.kind !== "signal" || event.signal !== 5) throw this.tracee.lost("run a program of syscalls in", event);
+  }
+
+  /** Watches the done word, then stops the thread in the stub's futex wait. */
+  #awaitDone(done: Address): void {
+    while (this.memory.readU64(done) === 0n) {
+      this.#checkAlive();
+      sys.sched_yield();
+    }
+    const event = this.tracee.interrupt();
+    const { ip } = this.tracee.registers();
+    const inStub = ip >= this.ground.stub && ip < this.ground.stub + 4096n;
+    if (event.kind !== "stop" || !inStub) throw this.tracee.lost("run a program of syscalls in", event);
+  }
+
+  #checkAlive(): void {
+    const event = this.tracee.poll();
+    if (event !== undefined) throw this.tracee.lost("run a program of syscalls in", event);
+  }
+
+  #check(calls: readonly RemoteCall[], results: readonly bigint[]): void {
+    calls.forEach((call, index) => {
+      const raw = results[index] ?? UNTOUCHED;
+      if (isFailure(raw)) throw new SyscallError(call.row.name, -Number(raw), call.shown(), this.tracee.tid);
+      if (call.expected !== undefined && raw !== call.expected) {
+        throw new StasisError({
+          code: "KERNEL_REFUSED",
+          doing: `run ${call.row.name}(${call.shown().join(", ")}) in`,
+          subject: { kind: "process", pid: this.tracee.pid, comm: this.tracee.comm },
+          reason: `it returned ${raw} where ${call.expected} was expected`,
+        });
+      }
+    });
+  }
+
+  /** Scratch memory for the arguments of calls, given back at the end of its scope, in reverse order. */
+  room(sizeBytes: number): Room & Disposable {
+    const at = this.#free;
+    const end = at + ((BigInt(sizeBytes) + 15n) & ~15n);
+    if (end > this.ground.scratch.at + BigInt(this.ground.scratch.sizeBytes)) {
+      throw new RangeError(`${sizeBytes} bytes do not fit into the scratch memory of ${this.ground.scratch.sizeBytes}`);
+    }
+    this.#free = end;
+    return {
+      at: asAddress(at),
+      sizeBytes,
+      [Symbol.dispose]: () => {
+        this.#free = at;
+      },
+    };
+  }
+
+  /** Scratch memory that holds these bytes. */
+  holding(bytes: Uint8Array): Room & Disposable {
+    const room = this.room(bytes.byteLength);
+    this.memory.write(room.at, bytes);
+    return room;
+  }
+
+  /** Makes a call that fills a struct, and decodes it. */
+  filled<T>(layout: Layout<T>, call: (at: Address) => unknown): T {
+    using room = this.room(layout.sizeBytes);
+    this.memory.write(room.at, new Uint8Array(layout.sizeBytes));
+    call(room.at);
+    return layout.decode(this.memory.read(room.at, layout.sizeBytes));
+  }
+
+  /** A C string in scratch memory. */
+  text(text: string): Room & Disposable {
+    return this.holding(Buffer.from(`${text}\0`));
+  }
+}

@@ -1,0 +1,55 @@
+// A program of syscalls: what the stub's loop reads. One entry is 64 bytes: number, six arguments, result.
+import type { Word } from "../kernel/call.js";
+import { type Syscall, showArguments, type ThereArgs } from "../kernel/declare/syscall.js";
+import { type Syscalls, syscalls } from "../kernel/syscalls.js";
+
+export const ENTRY_BYTES = 64;
+const ENTRY_WORDS = 8;
+
+/** One syscall to be made inside a target. */
+export interface RemoteCall {
+  readonly row: Syscall;
+  readonly words: readonly Word[];
+  readonly shown: () => string[];
+  /** What the kernel must have returned; absent: anything but a failure. */
+  readonly expected?: bigint;
+}
+
+type RemoteCalls = {
+  readonly [K in keyof Syscalls]: Syscalls[K] extends Syscall<infer A, infer _R> ? (...args: ThereArgs<A>) => RemoteCall : never;
+};
+
+/** Builds entries of a program: `remote.munmap(address, 4096n)` is a call to be made, not one made. */
+export const remote = Object.fromEntries(
+  Object.entries(syscalls).map(([name, row]) => [name, (...values: unknown[]) => remoteCall(row, values)]),
+) as unknown as RemoteCalls;
+
+function remoteCall(row: Syscall, values: readonly unknown[]): RemoteCall {
+  const words = [...row.command, ...row.args.map(([, type], index) => type.there(values[index]))];
+  return { row, words, shown: () => showArguments(row, values) };
+}
+
+/** The call must return exactly this, e.g. the length that was asked for. */
+export const expecting = (call: RemoteCall, expected: bigint): RemoteCall => ({ ...call, expected });
+
+export function encodeProgram(calls: readonly RemoteCall[]): Uint8Array {
+  const words = new BigInt64Array(calls.length * ENTRY_WORDS);
+  calls.forEach(({ row, words: args }, index) => {
+    const at = index * ENTRY_WORDS;
+    words[at] = BigInt(row.number);
+    args.forEach((word, position) => {
+      words[at + 1 + position] = BigInt(word);
+    });
+    words[at + 7] = UNTOUCHED;
+  });
+  return new Uint8Array(words.buffer);
+}
+
+/** Stands in the result of an entry that was not reached: no syscall returns it. */
+export const UNTOUCHED = -0x7374617369733030n;
+
+export function decodeResults(bytes: Uint8Array): bigint[] {
+  const words = new BigInt64Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 8);
+  return Array.from({ length: words.length / ENTRY_WORDS }, (_, index) => words[index * ENTRY_WORDS + 7] ?? UNTOUCHED);
+}
+

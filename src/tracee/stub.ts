@@ -1,0 +1,106 @@
+// The code that runs inside a target, as x86-64 bytes: one mnemonic a line; test/tracee/stub.test.ts disassembles it.
+//
+// Registers that the stub keeps over a syscall (the kernel clobbers only rax, rcx and r11):
+//   rbx  the ucontext of a signal frame: rt_sigreturn(2) on it takes the thread back to where it was
+//   r12  the next entry of the program: 8 words, number, six arguments, result
+//   r13  entries left        rbp  1: stop at the first entry that fails
+//   r14  the done word       r15  a timespec: how long to wait for the engine when the program is done
+
+/** Back to where the thread was: rsp to the ucontext, rt_sigreturn. */
+const goHome = [
+  [0x48, 0x89, 0xdc], // mov rsp, rbx
+  [0xb8, 0x0f, 0x00, 0x00, 0x00], // mov eax, 15 (rt_sigreturn)
+  [0x0f, 0x05], // syscall
+];
+
+const oneCall = [
+  [0x0f, 0x05], // syscall
+  ...goHome,
+];
+
+/** The end of a helper task of ours. */
+const leave = [
+  [0x31, 0xff], // xor edi, edi
+  [0xb8, 0xe7, 0x00, 0x00, 0x00], // mov eax, 231 (exit_group)
+  [0x0f, 0x05], // syscall
+];
+
+/** A clone whose child, should nobody trace it, ends at once instead of running on as a second copy of the program. */
+const oneClone = [
+  [0x0f, 0x05], // syscall
+  [0x48, 0x85, 0xc0], // test rax, rax
+  [0x74, 0x0a], // jz +10 (over goHome)
+  ...goHome,
+  ...leave,
+];
+
+const programLoop = [
+  [0x49, 0x8b, 0x04, 0x24], // mov rax, [r12]
+  [0x49, 0x8b, 0x7c, 0x24, 0x08], // mov rdi, [r12+8]
+  [0x49, 0x8b, 0x74, 0x24, 0x10], // mov rsi, [r12+16]
+  [0x49, 0x8b, 0x54, 0x24, 0x18], // mov rdx, [r12+24]
+  [0x4d, 0x8b, 0x54, 0x24, 0x20], // mov r10, [r12+32]
+  [0x4d, 0x8b, 0x44, 0x24, 0x28], // mov r8, [r12+40]
+  [0x4d, 0x8b, 0x4c, 0x24, 0x30], // mov r9, [r12+48]
+  [0x0f, 0x05], // syscall
+  [0x49, 0x89, 0x44, 0x24, 0x38], // mov [r12+56], rax
+  [0x85, 0xed], // test ebp, ebp
+  [0x74, 0x08], // jz +8 (over the check)
+  [0x48, 0x3d, 0x01, 0xf0, 0xff, 0xff], // cmp rax, -4095
+  [0x73, 0x09], // jae +9 (out of the loop)
+  [0x49, 0x83, 0xc4, 0x40], // add r12, 64
+  [0x49, 0xff, 0xcd], // dec r13
+  [0x75, 0xc2], // jnz -62 (the next entry)
+  [0x49, 0xc7, 0x06, 0x01, 0x00, 0x00, 0x00], // mov qword [r14], 1
+];
+
+/** On a dump: wait until the engine stops us; when it does not come, go home alone. */
+const waitThenHome = [
+  [0xb8, 0xca, 0x00, 0x00, 0x00], // mov eax, 202 (futex)
+  [0x4c, 0x89, 0xf7], // mov rdi, r14
+  [0xbe, 0x80, 0x00, 0x00, 0x00], // mov esi, 128 (FUTEX_WAIT_PRIVATE)
+  [0xba, 0x01, 0x00, 0x00, 0x00], // mov edx, 1
+  [0x4d, 0x89, 0xfa], // mov r10, r15
+  [0x0f, 0x05], // syscall
+  ...goHome,
+];
+
+/** On a restore the task dies with the engine (PTRACE_O_EXITKILL), so a plain trap may end the program. */
+const trap = [
+  [0xcc], // int3
+];
+
+/** A new thread or process of a restore waits here, in the kernel, until it is stopped and told what to be. */
+const pauseForever = [
+  [0xb8, 0x22, 0x00, 0x00, 0x00], // mov eax, 34 (pause)
+  [0x0f, 0x05], // syscall
+  [0xeb, 0xf7], // jmp -9
+];
+
+const pieces = {
+  oneCall,
+  oneClone,
+  programThenHome: [...programLoop, ...waitThenHome],
+  programThenTrap: [...programLoop, ...trap],
+  pauseForever,
+  leave,
+} as const;
+export type StubPiece = keyof typeof pieces;
+
+/** Where each piece begins, in bytes from the start of the stub. */
+export const stubOffset: Readonly<Record<StubPiece, bigint>> = place();
+/** The whole stub; position-independent. */
+export const stubBytes: Uint8Array = Uint8Array.from(Object.values(pieces).flatMap((piece) => [...piece.flat(), 0x0f, 0x0b])); // ud2 between
+
+/** `oneCall` alone, for the first call made at a place of the target's own code. */
+export const oneCallBytes: Uint8Array = Uint8Array.from(oneCall.flat());
+
+function place(): Record<StubPiece, bigint> {
+  const offset: Record<StubPiece, bigint> = { oneCall: 0n, oneClone: 0n, programThenHome: 0n, programThenTrap: 0n, pauseForever: 0n, leave: 0n };
+  let at = 0n;
+  for (const name of Object.keys(pieces) as StubPiece[]) {
+    offset[name] = at;
+    at += BigInt(pieces[name].flat().length + 2);
+  }
+  return offset;
+}

@@ -1,0 +1,129 @@
+// One traced thread: its registers, masks and stops. ptrace(2).
+import { NT_X86_XSTATE, PTRACE_O, iovec, user_regs_struct } from "../kernel/abi/ptrace.js";
+import { SIG, SIGSET_BYTES } from "../kernel/abi/signal.js";
+import type { Pid } from "../kernel/brand.js";
+import { addressOf } from "../kernel/call.js";
+import type { ShapeOf } from "../kernel/declare/struct.js";
+import { unless } from "../kernel/errno.js";
+import { sys } from "../kernel/syscalls.js";
+import { StasisError } from "../report/error.js";
+import { pollFor, showEvent, waitFor, type WaitEvent } from "./wait.js";
+
+export type Registers = ShapeOf<typeof user_regs_struct>;
+
+/** How much of the XSAVE area we ask for; the largest known (AMX) is 11008 bytes. */
+const XSTATE_ROOM = 16384;
+const ALL_SIGNALS = new Uint8Array(SIGSET_BYTES).fill(0xff);
+
+/** A thread that we trace and that is stopped. */
+export class Tracee {
+  constructor(
+    /** The thread group: what getpid(2) says inside. */
+    readonly pid: Pid,
+    readonly tid: Pid,
+    readonly comm: string,
+  ) {}
+
+  get isLeader(): boolean {
+    return this.pid === this.tid;
+  }
+
+  registers(): Registers {
+    const bytes = new Uint8Array(user_regs_struct.sizeBytes);
+    sys.ptraceGetRegs(this.tid, 0n, bytes);
+    return user_regs_struct.decode(bytes);
+  }
+
+  setRegisters(registers: Registers): void {
+    sys.ptraceSetRegs(this.tid, 0n, user_regs_struct.encode(registers));
+  }
+
+  /** The XSAVE area in its standard, uncompacted form, as long as the kernel makes it. */
+  xstate(): Uint8Array {
+    const room = new Uint8Array(XSTATE_ROOM);
+    const vector = iovec.encode({ iov_base: addressOf(room), iov_len: BigInt(room.byteLength) });
+    sys.ptraceGetRegset(this.tid, NT_X86_XSTATE, vector);
+    return room.slice(0, Number(iovec.decode(vector).iov_len));
+  }
+
+  setXstate(xstate: Uint8Array): void {
+    const kept = xstate.slice();
+    const vector = iovec.encode({ iov_base: addressOf(kept), iov_len: BigInt(kept.byteLength) });
+    sys.ptraceSetRegset(this.tid, NT_X86_XSTATE, vector);
+    kept.fill(0); // keeps the buffer alive over the call
+  }
+
+  signalMask(): bigint {
+    const mask = new Uint8Array(SIGSET_BYTES);
+    sys.ptraceGetSigmask(this.tid, SIGSET_BYTES, mask);
+    return new DataView(mask.buffer).getBigUint64(0, true);
+  }
+
+  setSignalMask(mask: bigint): void {
+    const bytes = new Uint8Array(SIGSET_BYTES);
+    new DataView(bytes.buffer).setBigUint64(0, mask, true);
+    sys.ptraceSetSigmask(this.tid, SIGSET_BYTES, bytes);
+  }
+
+  blockSignals(): void {
+    sys.ptraceSetSigmask(this.tid, SIGSET_BYTES, ALL_SIGNALS);
+  }
+
+  /** Lets the thread run to its next syscall entry or exit, and waits for that. Stop signals that come in between are put off. */
+  stepSyscall(): WaitEvent {
+    sys.ptraceSyscall(this.tid, 0n, 0);
+    return this.waitPastStopSignals(() => sys.ptraceSyscall(this.tid, 0n, 0));
+  }
+
+  continue(signal = 0): void {
+    sys.ptraceCont(this.tid, 0n, signal);
+  }
+
+  /** Stops the running thread and waits until it is stopped. */
+  interrupt(): WaitEvent {
+    sys.ptraceInterrupt(this.tid);
+    return this.waitPastStopSignals(() => sys.ptraceCont(this.tid, 0n, 0));
+  }
+
+  /** Waits for the next report. SIGSTOP cannot be blocked: one that arrives is held back and sent again by `detach`. */
+  waitPastStopSignals(resume: () => void): WaitEvent {
+    for (;;) {
+      const event = waitFor(this.tid);
+      if (event.kind !== "signal" || event.signal !== SIG.SIGSTOP) return event;
+      this.#stopWasSent = true;
+      resume();
+    }
+  }
+  #stopWasSent = false;
+
+  /** What the running thread has to report; undefined: nothing. */
+  poll(): WaitEvent | undefined {
+    return pollFor(this.tid);
+  }
+
+  setOptions(options: number): void {
+    sys.ptraceSetOptions(this.tid, 0n, options);
+  }
+
+  /** Lets the thread go on, untraced. */
+  detach(): void {
+    sys.ptraceDetach(this.tid, 0n, this.#stopWasSent ? SIG.SIGSTOP : 0);
+  }
+
+  /** As detach; a thread that died in the meantime is no matter. */
+  detachIfAlive(): void {
+    unless("ESRCH", () => this.detach());
+  }
+
+  /** The thread did something that it should not have done: it died, or ran where it should have stopped. */
+  lost(doing: string, event: WaitEvent): StasisError {
+    return new StasisError({
+      code: "TARGET_LOST",
+      doing,
+      subject: { kind: "process", pid: this.pid, comm: this.comm },
+      reason: `its thread ${this.tid} ${showEvent(event)}`,
+    });
+  }
+}
+
+export const TRACE_OPTIONS = PTRACE_O.PTRACE_O_TRACESYSGOOD;
