@@ -151,7 +151,8 @@ function descriptorsIn(control: Uint8Array): OwnFd[] {
     const end = at + Number(cmsg_len);
     if (end > control.byteLength || end < at + cmsghdr.sizeBytes) break;
     if (cmsg_level === SOL_SOCKET && cmsg_type === SCM_RIGHTS)
-      for (let fd = at + cmsghdr.sizeBytes; fd + FD_BYTES <= end; fd += FD_BYTES) found.push(own(asFd(view.getInt32(fd, true))));
+      for (let fd = at + cmsghdr.sizeBytes; fd + FD_BYTES <= end; fd += FD_BYTES)
+        found.push(own(asFd(view.getInt32(fd, true))));
     at = Math.ceil(end / 8) * 8;
   }
   return found;

@@ -64,6 +64,11 @@ export function dump(request: DumpRequest): DumpOutcome {
       pagesSkippedParent: 0n,
       pagesWritten: memory.pagesWritten,
       pagesLazy: 0n,
+      pagePipes: 0n,
+      pagePipeBufs: 0n,
+      shpagesScanned: memory.sharedPagesWritten,
+      shpagesSkippedParent: 0n,
+      shpagesWritten: memory.sharedPagesWritten,
     });
     ImageDirectory.at(request.workDir).write("stats-dump", undefined, [create(StatsEntrySchema, { dump: stats })]);
     return { stats };

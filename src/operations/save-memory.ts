@@ -25,6 +25,7 @@ export class SavedMemory implements Disposable {
   readonly #copies = new Map<Collected, Copy>();
   #lastPagesId = 0;
   pagesWritten = 0n;
+  sharedPagesWritten = 0n;
 
   constructor(
     readonly tree: CollectedTree,
@@ -62,7 +63,7 @@ export class SavedMemory implements Disposable {
 
   /** Shared memory is not part of a snapshot: it is saved while the tree is frozen. */
   saveShared(): void {
-    this.pagesWritten += this.tree.shared.save(this.images, () => this.#nextPagesId());
+    this.sharedPagesWritten = this.tree.shared.save(this.images, () => this.#nextPagesId());
   }
 
   /** From the snapshots where there are any, else from the processes themselves. */

@@ -14,6 +14,10 @@ export type OptionName = keyof typeof table;
 export const options: Readonly<Record<OptionName, Option<unknown>>> = table;
 export const optionNames = Object.keys(table) as OptionName[];
 
+type Unread = Exclude<RpcField, (typeof table)[OptionName]["rpc"]>;
+/** Every field of CriuOpts has its row: a new one in rpc.proto stops the build here, by its name. */
+export const everyFieldHasARow: [Unread] extends [never] ? true : Unread = true;
+
 /** What operations see: every supported option, with its default where it was not given. */
 export type Options = { readonly [K in keyof typeof supported]: ValueOf<(typeof supported)[K]> };
 /** What a client or a command line gave, as the rows read it. */
@@ -34,7 +38,10 @@ export function settle(given: Given, operation: Operation): Options {
     const value = given[name];
     if (value !== undefined && options[name].applies.includes(operation)) refuse(name, value, operation);
   }
-  const settled = Object.keys(supported).map((name) => [name, given[name as OptionName] ?? options[name as OptionName].default]);
+  const settled = Object.keys(supported).map((name) => [
+    name,
+    given[name as OptionName] ?? options[name as OptionName].default,
+  ]);
   // The rows gave the values, each of the type of its row.
   return Object.fromEntries(settled) as unknown as Options;
 }
@@ -60,10 +67,4 @@ export function readText(name: OptionName, text: string, earlier: unknown): unkn
   const option = options[name];
   const value = option.fromText(text);
   return earlier === undefined ? value : option.merge(earlier, value);
-}
-
-/** Fields of CriuOpts that no row reads. */
-export function unreadFields(fields: readonly RpcField[]): RpcField[] {
-  const read = new Set(optionNames.map((name) => options[name].rpc));
-  return fields.filter((field) => !read.has(field));
 }

@@ -2,94 +2,117 @@
 import type { CriuOpts } from "../protocol/gen/rpc_pb.js";
 import { type About, BadText, type Objection, type Option, type RpcField, sent } from "./option.js";
 
-/** Fields of CriuOpts whose value is a T. */
-type FieldOf<T> = { [K in RpcField]: CriuOpts[K] extends T ? K : never }[RpcField];
+/** Fields of CriuOpts whose value is a T, or none. */
+type Field<T> = { [K in RpcField]: CriuOpts[K] extends T ? K : never }[RpcField] | undefined;
+/** A row without the field of CriuOpts, which only the type of the function that makes it knows. */
+type Row<T> = Omit<Option<T>, "rpc">;
 
-const common = <T>({ cli, short, rpc, applies, summary }: About) => ({
-  cli,
-  ...(short === undefined ? {} : { short }),
-  rpc,
-  applies,
-  summary,
-  merge: (_earlier: T, later: T) => later,
-  objection: (_value: T): Objection | undefined => undefined,
+const row = <T, R extends RpcField | undefined>(
+  { rpc, ...about }: About<R>,
+  kind: Partial<Row<T>> & Pick<Row<T>, "argument" | "default" | "fromText" | "fromRpc">,
+): Option<T, R> => ({
+  cli: undefined,
+  merge: (_earlier, later) => later,
+  objection: () => undefined,
+  ...about,
+  ...kind,
+  // Absent and undefined are the same R.
+  rpc: rpc as R,
 });
 
-export function flag(about: About<FieldOf<boolean>>): Option<boolean> {
-  return {
-    ...common<boolean>(about),
+export function flag<const R extends Field<boolean> = undefined>(about: About<R>): Option<boolean, R> {
+  return row(about, {
     argument: "none",
     default: false,
-    fromRpc: (opts) => sent(opts, about.rpc),
+    fromRpc: (opts) => booleanIn(opts, about.rpc),
     fromText: (text) => text !== "no",
-  };
+  });
 }
+const booleanIn = (opts: CriuOpts, field: Field<boolean>): boolean | undefined => sent(opts, field);
+const numberIn = (opts: CriuOpts, field: Field<number>): number | undefined => sent(opts, field);
+const stringIn = (opts: CriuOpts, field: Field<string>): string | undefined => sent(opts, field);
 
 interface Range {
   readonly least: number;
   readonly most?: number;
 }
 /** A whole number, in decimal. */
-export function integer<D extends number | undefined>(
-  about: About<FieldOf<number>> & { readonly default: D; readonly range: Range },
-): Option<number | D> {
-  const { least, most = 2 ** 31 - 1 } = about.range;
-  return {
-    ...common<number | D>(about),
+export function integer<D extends number | undefined, const R extends Field<number> = undefined>(
+  about: About<R>,
+  { least, most = 2 ** 31 - 1, ...rest }: Range & { readonly default: D },
+): Option<number | D, R> {
+  return row<number | D, R>(about, {
     argument: "required",
-    default: about.default,
-    fromRpc: (opts) => sent(opts, about.rpc),
+    default: rest.default,
+    fromRpc: (opts) => numberIn(opts, about.rpc),
     fromText(text) {
       const value = Number(text);
       if (/^-?\d+$/.test(text) && value >= least && value <= most) return value;
       throw new BadText(`${JSON.stringify(text)} is not a whole number from ${least} to ${most}`);
     },
-  };
+  });
+}
+
+/** How much is logged: a bare -v is level 1, each further v one more; "4" is 4, and what is no number is 0, as CRIU reads it. */
+export function verbosity<const R extends Field<number> = undefined>(
+  about: About<R>,
+  fallback: number,
+): Option<number, R> {
+  return row<number, R>(about, {
+    argument: "optional",
+    default: fallback,
+    fromRpc: (opts) => numberIn(opts, about.rpc),
+    fromText: (text) => (/^v*$/.test(text) ? text.length + 1 : Number.parseInt(text, 10) || 0),
+  });
 }
 
 const units: Readonly<Record<string, number>> = { "": 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 };
 /** A number of bytes: "4096", "8M". */
-export function sizeBytes(about: About<FieldOf<number>> & { readonly default: number }): Option<number> {
-  return {
-    ...common<number>(about),
+export function sizeBytes<const R extends Field<number> = undefined>(
+  about: About<R>,
+  fallback: number,
+): Option<number, R> {
+  return row<number, R>(about, {
     argument: "required",
-    default: about.default,
-    fromRpc: (opts) => sent(opts, about.rpc),
+    default: fallback,
+    fromRpc: (opts) => numberIn(opts, about.rpc),
     fromText(text) {
       const [, digits, unit = ""] = /^(\d+)([KMG]?)$/i.exec(text) ?? [];
       const factor = units[unit.toUpperCase()];
       if (digits !== undefined && factor !== undefined) return Number(digits) * factor;
       throw new BadText(`${JSON.stringify(text)} is not a size; write bytes, or a number with K, M or G`);
     },
-  };
+  });
 }
 
 /** A name or a path. NUL cannot be part of one. */
-export function text(about: About<FieldOf<string>>): Option<string | undefined> {
-  return {
-    ...common<string | undefined>(about),
+export function text<const R extends Field<string> = undefined>(about: About<R>): Option<string | undefined, R> {
+  return row<string | undefined, R>(about, {
     argument: "required",
     default: undefined,
-    fromRpc: (opts) => sent(opts, about.rpc),
+    fromRpc: (opts) => stringIn(opts, about.rpc),
     fromText: (value) => value,
-    objection: (value) => (value?.includes("\0") ? { kind: "invalid", reason: "it has a NUL character in it" } : undefined),
-  };
+    objection: (value) =>
+      value?.includes("\0") ? { kind: "invalid", reason: "it has a NUL character in it" } : undefined,
+  });
 }
 
-interface Lists<T> {
+interface Items<T> {
   readonly item: (text: string) => T;
   readonly fromRpc?: (opts: CriuOpts) => readonly T[] | undefined;
 }
 /** An option that may be given more than once. */
-export function list<T>(about: About, { item, fromRpc }: Lists<T>): Option<readonly T[]> {
-  return {
-    ...common<readonly T[]>(about),
+export function list<T, const R extends RpcField | undefined = undefined>(
+  about: About<R>,
+  items: Items<T>,
+): Option<readonly T[], R> {
+  return row<readonly T[], R>(about, {
     argument: "required",
     default: [],
-    fromRpc: fromRpc ?? (() => undefined),
-    fromText: (one) => [item(one)],
+    fromRpc: items.fromRpc ?? (() => undefined),
+    fromText: (one) => [items.item(one)],
     merge: (earlier, later) => [...earlier, ...later],
-  };
+  });
 }
 
 interface Choices {
@@ -99,26 +122,28 @@ interface Choices {
   readonly bare?: string;
   readonly default: number;
   readonly supported: readonly number[];
+  /** What is said about the other ones. */
   readonly otherwise: { readonly reason: string; readonly remedy: string };
 }
 /** One of a few words. */
-export function choice(about: About<FieldOf<number>>, choices: Choices): Option<number> {
+export function choice<const R extends Field<number> = undefined>(
+  about: About<R>,
+  choices: Choices,
+): Option<number, R> {
   const { values, bare, supported, otherwise } = choices;
-  const words = Object.keys(values).join(", ");
-  return {
-    ...common<number>(about),
+  return row<number, R>(about, {
     argument: bare === undefined ? "required" : "optional",
     default: choices.default,
-    fromRpc: (opts) => sent(opts, about.rpc),
+    fromRpc: (opts) => numberIn(opts, about.rpc),
     fromText(given) {
       const value = values[given === "" && bare !== undefined ? bare : given];
       if (value !== undefined) return value;
-      throw new BadText(`${JSON.stringify(given)} is none of ${words}`);
+      throw new BadText(`${JSON.stringify(given)} is none of ${Object.keys(values).join(", ")}`);
     },
-    objection(value) {
+    objection(value): Objection | undefined {
       if (supported.includes(value)) return undefined;
       if (Object.values(values).includes(value)) return { kind: "unsupported", ...otherwise };
       return { kind: "invalid", reason: `its value ${value} is none that is known` };
     },
-  };
+  });
 }

@@ -11,7 +11,7 @@ export type Objection =
   | { readonly kind: "invalid"; readonly reason: string }
   | { readonly kind: "unsupported"; readonly reason: string; readonly remedy: string };
 
-export interface Option<T> {
+export interface Option<T, R extends RpcField | undefined = RpcField | undefined> {
   /** The long option of the command line, without dashes; undefined: criurpc has it alone. */
   readonly cli: string | undefined;
   /** The letter of the short option. */
@@ -19,7 +19,7 @@ export interface Option<T> {
   /** The argument on the command line. A flag has none, and a `--no-` form. */
   readonly argument: "none" | "optional" | "required";
   /** The field of CriuOpts; undefined: the command line has it alone, or it is field 39. */
-  readonly rpc: RpcField | undefined;
+  readonly rpc: R;
   /** Where it means something; elsewhere it is passed over, as CRIU does. */
   readonly applies: readonly Operation[];
   readonly default: T;
@@ -33,12 +33,13 @@ export interface Option<T> {
   merge(earlier: T, later: T): T;
   objection(value: T): Objection | undefined;
 }
-export type ValueOf<O> = O extends Option<infer T> ? T : never;
+export type ValueOf<O> = O extends Option<infer T, infer _R> ? T : never;
 
 /** Says what is wrong with an argument, as part of a sentence. */
 export class BadText extends Error {}
 
-export interface About<R extends RpcField = RpcField> {
+/** What every row says about itself. */
+export interface About<R extends RpcField | undefined> {
   readonly cli?: string;
   readonly short?: string;
   readonly rpc?: R;
@@ -52,5 +53,7 @@ export function isSent(opts: CriuOpts, field: RpcField): boolean {
   return isFieldSet(opts, description);
 }
 
-export const sent = <R extends RpcField>(opts: CriuOpts, field: R | undefined): CriuOpts[R] | undefined =>
-  field !== undefined && isSent(opts, field) ? opts[field] : undefined;
+/** The field's value if the client sent it. */
+export function sent<R extends RpcField>(opts: CriuOpts, field: R | undefined): CriuOpts[R] | undefined {
+  return field !== undefined && isSent(opts, field) ? opts[field] : undefined;
+}

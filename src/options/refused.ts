@@ -9,7 +9,11 @@ const both: readonly Operation[] = ["dump", "restore"];
 
 /** Whether a value asks for nothing: absent, off, or what CRIU does without the option. */
 const isNeutral = (value: unknown, neutral: readonly unknown[]) =>
-  value === undefined || value === false || value === "" || (Array.isArray(value) && value.length === 0) || neutral.includes(value);
+  value === undefined ||
+  value === false ||
+  value === "" ||
+  (Array.isArray(value) && value.length === 0) ||
+  neutral.includes(value);
 
 interface Details {
   readonly applies: readonly Operation[];
@@ -24,7 +28,7 @@ interface Details {
 }
 
 /** The command line's word is the field's with dashes, unless given; null: there is none. */
-function refused(rpc: RpcField | undefined, details: Details): Option<unknown> {
+function refused<const R extends RpcField | undefined>(rpc: R, details: Details): Option<unknown, R> {
   const { applies, reason, remedy, cli, short, argument = "none", neutral = [], fromRpc } = details;
   return {
     cli: cli === null ? undefined : (cli ?? rpc?.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)),
@@ -42,11 +46,23 @@ function refused(rpc: RpcField | undefined, details: Details): Option<unknown> {
   };
 }
 
-const mounts = { reason: "mount namespaces are not supported yet", remedy: "run the program in our own mount namespace" };
-const networks = { reason: "network namespaces are not supported yet", remedy: "run the program in our own network namespace" };
-const cgroups = { reason: "cgroups are not put into the images yet", remedy: "leave it out and place the restored processes yourself" };
+const mounts = {
+  reason: "mount namespaces are not supported yet",
+  remedy: "run the program in our own mount namespace",
+};
+const networks = {
+  reason: "network namespaces are not supported yet",
+  remedy: "run the program in our own network namespace",
+};
+const cgroups = {
+  reason: "cgroups are not put into the images yet",
+  remedy: "leave it out and place the restored processes yourself",
+};
 const pageServer = { reason: "page servers are not supported yet", remedy: "dump to a directory and copy it" };
-const steps = { reason: "dumps in several steps are not supported yet", remedy: "leave it out and dump everything at once" };
+const steps = {
+  reason: "dumps in several steps are not supported yet",
+  remedy: "leave it out and dump everything at once",
+};
 const modules = { reason: "security module labels are not supported yet", remedy: "leave it out" };
 const watched = { reason: "inotify and fanotify are not supported yet", remedy: "leave it out" };
 const outside = { reason: "objects from outside of the tree are not supported yet", remedy: "leave it out" };
@@ -54,7 +70,12 @@ const tcp = { reason: "TCP connections are not supported yet", remedy: "leave it
 const value = { argument: "required" } as const;
 
 export const refusals = {
-  allowUprobes: refused(undefined, { cli: "allow-uprobes", applies: dump, reason: "uprobes are not supported yet", remedy: "remove them and leave the option out" }),
+  allowUprobes: refused(undefined, {
+    cli: "allow-uprobes",
+    applies: dump,
+    reason: "uprobes are not supported yet",
+    remedy: "remove them and leave the option out",
+  }),
   autoDedup: refused("autoDedup", { applies: both, ...steps }),
   autoExtMnt: refused("autoExtMnt", { cli: null, applies: both, ...mounts }),
   cgRoot: refused("cgRoot", { cli: "cgroup-root", applies: both, ...value, ...cgroups }),
@@ -62,44 +83,149 @@ export const refusals = {
   cgroupProps: refused("cgroupProps", { applies: dump, ...value, ...cgroups }),
   cgroupPropsFile: refused("cgroupPropsFile", { applies: dump, ...value, ...cgroups }),
   cgroupYard: refused("cgroupYard", { applies: both, ...value, ...cgroups }),
-  closeFd: refused(undefined, { cli: "close", ...value, applies: both, reason: "closing descriptors first is not supported", remedy: "close it when starting stasis" }),
-  configFile: refused("configFile", { cli: "config", applies: both, ...value, reason: "configuration files are not supported yet", remedy: "pass the options themselves" }),
-  cpuCap: refused("cpuCap", { applies: both, argument: "optional", neutral: [0, 0xffffffff], reason: "comparing processors is not supported yet", remedy: "leave it out and restore on the same kind of processor" }),
-  displayStats: refused("displayStats", { applies: both, reason: "printing statistics is not supported yet", remedy: "leave it out and read stats-dump or stats-restore" }),
+  closeFd: refused(undefined, {
+    cli: "close",
+    ...value,
+    applies: both,
+    reason: "closing descriptors first is not supported",
+    remedy: "close it when starting stasis",
+  }),
+  configFile: refused("configFile", {
+    cli: "config",
+    applies: both,
+    ...value,
+    reason: "configuration files are not supported yet",
+    remedy: "pass the options themselves",
+  }),
+  cpuCap: refused("cpuCap", {
+    applies: both,
+    argument: "optional",
+    neutral: [0, 0xffffffff],
+    reason: "comparing processors is not supported yet",
+    remedy: "leave it out and restore on the same kind of processor",
+  }),
+  displayStats: refused("displayStats", {
+    applies: both,
+    reason: "printing statistics is not supported yet",
+    remedy: "leave it out and read stats-dump or stats-restore",
+  }),
   emptyNs: refused("emptyNs", { applies: both, ...value, neutral: [0], ...networks }),
   enableFs: refused("enableFs", { applies: both, ...value, ...mounts }),
-  evasiveDevices: refused("evasiveDevices", { applies: dump, reason: "finding devices by another path is not supported yet", remedy: "leave it out and put the device back where it was" }),
-  execCmd: refused("execCmd", { applies: restore, reason: "becoming another program after the restore is not supported yet", remedy: "leave it out and start that program yourself" }),
+  evasiveDevices: refused("evasiveDevices", {
+    applies: dump,
+    reason: "finding devices by another path is not supported yet",
+    remedy: "leave it out and put the device back where it was",
+  }),
+  execCmd: refused("execCmd", {
+    applies: restore,
+    reason: "becoming another program after the restore is not supported yet",
+    remedy: "leave it out and start that program yourself",
+  }),
   extMasters: refused("extMasters", { cli: "enable-external-masters", applies: dump, ...mounts }),
   extMnt: refused("extMnt", { cli: "ext-mount-map", short: "M", applies: both, ...value, ...mounts }),
   extSharing: refused("extSharing", { cli: "enable-external-sharing", applies: dump, ...mounts }),
-  extUnixSk: refused("extUnixSk", { short: "x", applies: both, argument: "optional", reason: "unix sockets with a peer outside of the tree are not supported yet", remedy: "leave it out and close them before the dump" }),
+  extUnixSk: refused("extUnixSk", {
+    short: "x",
+    applies: both,
+    argument: "optional",
+    reason: "unix sockets with a peer outside of the tree are not supported yet",
+    remedy: "leave it out and close them before the dump",
+  }),
   external: refused("external", { applies: both, ...value, ...outside }),
-  fileLocks: refused("fileLocks", { short: "l", applies: both, reason: "file locks are not supported yet", remedy: "leave it out and release them before the dump" }),
-  fileValidation: refused(undefined, { cli: "file-validation", ...value, neutral: ["filesize"], applies: both, reason: "files are told by their size only", remedy: "leave it out" }),
+  fileLocks: refused("fileLocks", {
+    short: "l",
+    applies: both,
+    reason: "file locks are not supported yet",
+    remedy: "leave it out and release them before the dump",
+  }),
+  fileValidation: refused(undefined, {
+    cli: "file-validation",
+    ...value,
+    neutral: ["filesize"],
+    applies: both,
+    reason: "files are told by their size only",
+    remedy: "leave it out",
+  }),
   forceIrmap: refused("forceIrmap", { applies: dump, ...watched }),
-  freezeCgroup: refused("freezeCgroup", { applies: dump, ...value, reason: "freezing by cgroup is not supported yet", remedy: "leave it out: the tree is frozen task by task" }),
-  ghostFiemap: refused(undefined, { cli: "ghost-fiemap", applies: dump, reason: "holes of deleted files are not looked up by FIEMAP", remedy: "leave it out" }),
+  freezeCgroup: refused("freezeCgroup", {
+    applies: dump,
+    ...value,
+    reason: "freezing by cgroup is not supported yet",
+    remedy: "leave it out: the tree is frozen task by task",
+  }),
+  ghostFiemap: refused(undefined, {
+    cli: "ghost-fiemap",
+    applies: dump,
+    reason: "holes of deleted files are not looked up by FIEMAP",
+    remedy: "leave it out",
+  }),
   irmapScanPaths: refused("irmapScanPaths", { cli: "irmap-scan-path", applies: dump, ...value, ...watched }),
-  joinNs: refused(undefined, { cli: "join-ns", short: "J", applies: restore, ...value, fromRpc: (opts) => readTag39(opts).joinNs, reason: "joining namespaces is not supported yet", remedy: "start stasis in those namespaces" }),
-  lazyPages: refused("lazyPages", { applies: both, reason: "lazy pages are not supported yet", remedy: "leave it out and restore everything at once" }),
-  libdir: refused(undefined, { cli: "libdir", short: "L", ...value, applies: both, reason: "plugins are not supported", remedy: "leave it out" }),
-  linkRemap: refused("linkRemap", { applies: both, reason: "deleted files with other names are not supported yet", remedy: "leave it out and close them before the dump" }),
-  logPid: refused(undefined, { cli: "log-pid", applies: restore, reason: "one log for each process is not supported", remedy: "leave it out: one log has everything" }),
+  joinNs: refused(undefined, {
+    cli: "join-ns",
+    short: "J",
+    applies: restore,
+    ...value,
+    fromRpc: (opts) => readTag39(opts).joinNs,
+    reason: "joining namespaces is not supported yet",
+    remedy: "start stasis in those namespaces",
+  }),
+  lazyPages: refused("lazyPages", {
+    applies: both,
+    reason: "lazy pages are not supported yet",
+    remedy: "leave it out and restore everything at once",
+  }),
+  libdir: refused(undefined, {
+    cli: "libdir",
+    short: "L",
+    ...value,
+    applies: both,
+    reason: "plugins are not supported",
+    remedy: "leave it out",
+  }),
+  linkRemap: refused("linkRemap", {
+    applies: both,
+    reason: "deleted files with other names are not supported yet",
+    remedy: "leave it out and close them before the dump",
+  }),
+  logPid: refused(undefined, {
+    cli: "log-pid",
+    applies: restore,
+    reason: "one log for each process is not supported",
+    remedy: "leave it out: one log has everything",
+  }),
   lsmMountContext: refused("lsmMountContext", { applies: restore, ...value, ...modules }),
   lsmProfile: refused("lsmProfile", { applies: both, ...value, ...modules }),
   mntnsCompatMode: refused("mntnsCompatMode", { applies: both, ...mounts }),
-  noSeccomp: refused(undefined, { cli: null, applies: dump, fromRpc: (opts) => readTag39(opts).noSeccomp, reason: "leaving seccomp filters out of a dump is not supported yet", remedy: "leave it out" }),
-  orphanPtsMaster: refused("orphanPtsMaster", { applies: restore, reason: "terminals without their masters are not supported yet", remedy: "leave it out" }),
+  noSeccomp: refused(undefined, {
+    cli: null,
+    applies: dump,
+    fromRpc: (opts) => readTag39(opts).noSeccomp,
+    reason: "leaving seccomp filters out of a dump is not supported yet",
+    remedy: "leave it out",
+  }),
+  orphanPtsMaster: refused("orphanPtsMaster", {
+    applies: restore,
+    reason: "terminals without their masters are not supported yet",
+    remedy: "leave it out",
+  }),
   parentImg: refused("parentImg", { cli: "prev-images-dir", applies: dump, ...value, ...steps }),
   pidfdStoreSk: refused("pidfdStoreSk", { cli: null, applies: dump, neutral: [-1], ...steps }),
   port: refused(undefined, { cli: "port", ...value, applies: both, ...pageServer }),
   ps: refused("ps", { cli: "page-server", applies: both, ...pageServer }),
   psSocket: refused(undefined, { cli: "ps-socket", ...value, applies: both, ...pageServer }),
   root: refused("root", { short: "r", applies: restore, ...value, ...mounts }),
-  skipFileRwxCheck: refused("skipFileRwxCheck", { applies: restore, reason: "files with other permission bits are always accepted", remedy: "leave it out" }),
+  skipFileRwxCheck: refused("skipFileRwxCheck", {
+    applies: restore,
+    reason: "passing over changed permissions is not supported yet",
+    remedy: "leave it out",
+  }),
   skipMnt: refused("skipMnt", { applies: dump, ...value, ...mounts }),
-  stream: refused(undefined, { cli: "stream", applies: both, reason: "streaming images is not supported", remedy: "leave it out and use a directory" }),
+  stream: refused(undefined, {
+    cli: "stream",
+    applies: both,
+    reason: "streaming images is not supported",
+    remedy: "leave it out and use a directory",
+  }),
   tcpClose: refused("tcpClose", { applies: both, ...tcp }),
   tcpEstablished: refused("tcpEstablished", { applies: both, ...tcp }),
   tcpSkipInFlight: refused("tcpSkipInFlight", { cli: "skip-in-flight", applies: dump, ...tcp }),
@@ -111,7 +237,11 @@ export const refusals = {
   tlsNoCnVerify: refused("tlsNoCnVerify", { applies: both, ...pageServer }),
   trackMem: refused("trackMem", { applies: dump, ...steps }),
   unixSkIno: refused("unixSkIno", { cli: null, applies: dump, ...outside }),
-  unprivileged: refused("unprivileged", { applies: ["dump", "restore", "check"], reason: "working without root's capabilities is not supported yet", remedy: "leave it out and run as root" }),
+  unprivileged: refused("unprivileged", {
+    applies: ["dump", "restore", "check"],
+    reason: "working without root's capabilities is not supported yet",
+    remedy: "leave it out and run as root",
+  }),
   veths: refused("veths", { cli: "veth-pair", applies: restore, ...value, ...networks }),
   weakSysctls: refused("weakSysctls", { applies: restore, ...networks }),
 } as const;

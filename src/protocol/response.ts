@@ -48,4 +48,8 @@ export function decodeResponse(bytes: Uint8Array): CriuResp {
  * What a process that dumped itself finds on its socket when it is restored: DUMP, success, `restored` true. Whoever restores the
  * socket queues these bytes on it.
  */
-export const restoredSelfDump: Uint8Array = encodeResponse({ type: CriuReqType.DUMP, success: true, dump: { restored: true } });
+export const restoredSelfDump: Uint8Array = encodeResponse({
+  type: CriuReqType.DUMP,
+  success: true,
+  dump: { restored: true },
+});

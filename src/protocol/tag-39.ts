@@ -44,7 +44,10 @@ export function tag39Fault(opts: CriuOpts): string | undefined {
 }
 
 /** Adds namespaces to join, as CRIU reads them. */
-export function addJoinNs(opts: CriuOpts, namespaces: readonly { ns: string; nsFile: string; extraOpt?: string }[]): void {
+export function addJoinNs(
+  opts: CriuOpts,
+  namespaces: readonly { ns: string; nsFile: string; extraOpt?: string }[],
+): void {
   const fields = namespaces.map((init) => {
     const bytes = toBinary(JoinNamespaceSchema, create(JoinNamespaceSchema, init));
     return { no: TAG_39, wireType: WireType.LengthDelimited, data: new BinaryWriter().bytes(bytes).finish() };

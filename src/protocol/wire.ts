@@ -60,7 +60,8 @@ function checkMessage(reader: Reader, message: DescMessage, depth: number): void
     if (field !== undefined && !allowed(field).includes(wireType))
       throw new WireFault(`its field ${field.name} has the wire type ${wireType}`);
     const content = skip(reader, wireType);
-    if (content !== undefined && field?.message !== undefined) checkMessage(new Reader(content), field.message, depth + 1);
+    if (content !== undefined && field?.message !== undefined)
+      checkMessage(new Reader(content), field.message, depth + 1);
   }
 }
 

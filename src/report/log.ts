@@ -84,7 +84,13 @@ export class LineLog implements Log, Disposable {
 
 function causesOf(error: Error): string[] {
   const causes: string[] = [];
-  for (let cause = error.cause; cause !== undefined && causes.length < 8; cause = cause instanceof Error ? cause.cause : undefined)
-    causes.push(cause instanceof Error && !(cause instanceof StasisError) ? (cause.stack ?? cause.message) : String(cause));
+  for (
+    let cause = error.cause;
+    cause !== undefined && causes.length < 8;
+    cause = cause instanceof Error ? cause.cause : undefined
+  )
+    causes.push(
+      cause instanceof Error && !(cause instanceof StasisError) ? (cause.stack ?? cause.message) : String(cause),
+    );
   return causes;
 }

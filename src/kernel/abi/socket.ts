@@ -6,7 +6,13 @@ import { buffer, count, fd, int, newFd, nothing, syscall } from "../declare/sysc
 export const AF_UNIX = 1;
 /** sun_path of `sockaddr_un`, with the NUL that ends it. */
 export const UNIX_PATH_MAX = 108;
-export const SOCK = flags({ SOCK_STREAM: 1, SOCK_DGRAM: 2, SOCK_SEQPACKET: 5, SOCK_NONBLOCK: 0o4000, SOCK_CLOEXEC: 0o2000000 });
+export const SOCK = flags({
+  SOCK_STREAM: 1,
+  SOCK_DGRAM: 2,
+  SOCK_SEQPACKET: 5,
+  SOCK_NONBLOCK: 0o4000,
+  SOCK_CLOEXEC: 0o2000000,
+});
 export const MSG = flags({
   MSG_PEEK: 2,
   MSG_CTRUNC: 8,
@@ -43,16 +49,128 @@ export const cmsghdr = struct("cmsghdr", 16, { cmsg_len: [0, u64], cmsg_level: [
 export const pollfd = struct("pollfd", 8, { fd: [0, i32], events: [4, u16], revents: [6, u16] });
 
 export const socketCalls = {
-  socket: syscall("socket", 41, [["family", int], ["type", SOCK], ["protocol", int]], newFd),
-  bind: syscall("bind", 49, [["fd", fd], ["address", buffer], ["lengthBytes", int]], nothing),
-  listen: syscall("listen", 50, [["fd", fd], ["backlog", int]], nothing),
-  connect: syscall("connect", 42, [["fd", fd], ["address", buffer], ["lengthBytes", int]], nothing),
-  accept4: syscall("accept4", 288, [["fd", fd], ["address", buffer], ["lengthBytes", buffer], ["flags", SOCK]], newFd),
-  socketpair: syscall("socketpair", 53, [["family", int], ["type", SOCK], ["protocol", int], ["fds", buffer]], nothing),
-  shutdown: syscall("shutdown", 48, [["fd", fd], ["how", int]], nothing),
-  sendmsg: syscall("sendmsg", 46, [["fd", fd], ["message", buffer], ["flags", MSG]], count),
-  recvmsg: syscall("recvmsg", 47, [["fd", fd], ["message", buffer], ["flags", MSG]], count),
-  getsockopt: syscall("getsockopt", 55, [["fd", fd], ["level", int], ["option", int], ["to", buffer], ["lengthBytes", buffer]], nothing),
-  setsockopt: syscall("setsockopt", 54, [["fd", fd], ["level", int], ["option", int], ["from", buffer], ["lengthBytes", int]], nothing),
-  poll: syscall("poll", 7, [["fds", buffer], ["count", int], ["timeoutMs", int]], count),
+  socket: syscall(
+    "socket",
+    41,
+    [
+      ["family", int],
+      ["type", SOCK],
+      ["protocol", int],
+    ],
+    newFd,
+  ),
+  bind: syscall(
+    "bind",
+    49,
+    [
+      ["fd", fd],
+      ["address", buffer],
+      ["lengthBytes", int],
+    ],
+    nothing,
+  ),
+  listen: syscall(
+    "listen",
+    50,
+    [
+      ["fd", fd],
+      ["backlog", int],
+    ],
+    nothing,
+  ),
+  connect: syscall(
+    "connect",
+    42,
+    [
+      ["fd", fd],
+      ["address", buffer],
+      ["lengthBytes", int],
+    ],
+    nothing,
+  ),
+  accept4: syscall(
+    "accept4",
+    288,
+    [
+      ["fd", fd],
+      ["address", buffer],
+      ["lengthBytes", buffer],
+      ["flags", SOCK],
+    ],
+    newFd,
+  ),
+  socketpair: syscall(
+    "socketpair",
+    53,
+    [
+      ["family", int],
+      ["type", SOCK],
+      ["protocol", int],
+      ["fds", buffer],
+    ],
+    nothing,
+  ),
+  shutdown: syscall(
+    "shutdown",
+    48,
+    [
+      ["fd", fd],
+      ["how", int],
+    ],
+    nothing,
+  ),
+  sendmsg: syscall(
+    "sendmsg",
+    46,
+    [
+      ["fd", fd],
+      ["message", buffer],
+      ["flags", MSG],
+    ],
+    count,
+  ),
+  recvmsg: syscall(
+    "recvmsg",
+    47,
+    [
+      ["fd", fd],
+      ["message", buffer],
+      ["flags", MSG],
+    ],
+    count,
+  ),
+  getsockopt: syscall(
+    "getsockopt",
+    55,
+    [
+      ["fd", fd],
+      ["level", int],
+      ["option", int],
+      ["to", buffer],
+      ["lengthBytes", buffer],
+    ],
+    nothing,
+  ),
+  setsockopt: syscall(
+    "setsockopt",
+    54,
+    [
+      ["fd", fd],
+      ["level", int],
+      ["option", int],
+      ["from", buffer],
+      ["lengthBytes", int],
+    ],
+    nothing,
+  ),
+  poll: syscall(
+    "poll",
+    7,
+    [
+      ["fds", buffer],
+      ["count", int],
+      ["timeoutMs", int],
+    ],
+    count,
+  ),
 };
