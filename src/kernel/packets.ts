@@ -4,6 +4,8 @@ import {
   cmsghdr,
   iovec,
   MSG,
+  POLL,
+  pollfd,
   SCM_RIGHTS,
   SO_PEERCRED,
   SO_PEERPIDFD,
@@ -124,6 +126,17 @@ export function nextPacketBytes(socket: Fd): number {
   const size = sys.recvmsg(socket, message, MSG.MSG_PEEK | MSG.MSG_TRUNC);
   alive.length = 0;
   return size;
+}
+
+/** poll(2): whether there is something to read, the other side's end included, before `timeoutMs` pass. */
+export function readableWithin(socket: Fd, timeoutMs: number): boolean {
+  return sys.poll(pollfd.encode({ fd: socket, events: POLL.POLLIN, revents: 0 }), 1, timeoutMs) > 0;
+}
+
+/** accept4(2). Undefined: the listening socket was shut down. */
+export function acceptFrom(listening: Fd): OwnFd | undefined {
+  const fd = unless("EINVAL", () => sys.accept4(listening, null, null, SOCK.SOCK_CLOEXEC));
+  return fd === undefined ? undefined : own(fd);
 }
 
 export interface Packet {

@@ -14,12 +14,12 @@ import { Fifos } from "../resources/files/fifo.js";
 import { Pipes } from "../resources/files/pipe.js";
 import { Ghosts } from "../resources/files/regular/ghost.js";
 import { onceFor } from "../resources/once.js";
-import { refuseHeldLocks } from "../resources/files/locks.js";
 import type { DumpContext, DumpedProcess } from "../resources/kind.js";
 import { collectLayout } from "../resources/memory/layout.js";
 import { collectMappings } from "../resources/memory/mappings.js";
 import { SharedMemory } from "../resources/memory/shared.js";
 import { taskParts } from "../resources/task/index.js";
+import { Cgroups } from "../resources/tree/cgroups.js";
 import { collectFilesystem } from "../resources/tree/filesystem.js";
 import { Identities } from "../resources/tree/identities.js";
 import { emptyCore, processEntries, zombieCore } from "../resources/tree/processes.js";
@@ -41,6 +41,7 @@ export interface Collected {
 /** Sees to it that a tree gets into the images. Disposing gives back what is held of the targets. */
 export class CollectedTree implements Disposable {
   readonly identities = new Identities(asPid(process.pid));
+  readonly #cgroups = new Cgroups(asPid(process.pid));
   readonly #collected: Collected[] = [];
   readonly #opened = new Scope();
   readonly #context: DumpContext & { readonly files: FileTable; readonly shared: SharedMemory };
@@ -64,7 +65,6 @@ export class CollectedTree implements Disposable {
       if (task.state === "zombie") this.images.write("core", task.pid, [zombieCore(task)]);
       else this.#collectProcess(task);
     }
-    refuseHeldLocks(this.#collected.map(({ process }) => process));
     this.#context.files.write();
     this.#context.once(Ghosts).write();
     this.#context.once(Pipes).write();
@@ -88,6 +88,7 @@ export class CollectedTree implements Disposable {
 
   #collectProcess(task: FrozenProcess): void {
     const ids = this.identities.of(task);
+    this.#cgroups.check(task);
     const leader = task.threads[0];
     if (leader?.isLeader !== true) throw leaderIsGone(task);
     const status = readThreadStatus(task.pid, task.pid);

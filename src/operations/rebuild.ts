@@ -26,6 +26,8 @@ interface Surroundings {
   readonly context: RestoreContext & { readonly files: RestoredFileTable };
   readonly shared: RestoredSharedMemory;
   readonly seed: Seed;
+  /** Ids of descriptor tables (CLONE_FILES) that are complete. */
+  readonly filledTables: Set<number>;
 }
 
 /** Flags of a thread as pthread_create(3) makes it. */
@@ -97,6 +99,9 @@ export class Rebuilt implements RestoredProcess, Disposable {
   }
 
   restoreDescriptors(): void {
+    const { filesId } = this.plan.ids;
+    if (this.around.filledTables.has(filesId)) return;
+    this.around.filledTables.add(filesId);
     this.around.context.files.fill(this.leader, this.plan.descriptors);
   }
 

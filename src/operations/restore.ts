@@ -62,7 +62,8 @@ class RestoreRun implements Disposable {
     const seed = this.#grow(root);
     const forkingUs = this.#clock.lapUs();
     const shared = this.#scope.use(new RestoredSharedMemory(images, sharedMemorySizes(root)));
-    const processes = this.#processes().map(({ task, inside }) => this.#scope.use(new Rebuilt(task, inside, { images, context, shared, seed })));
+    const filledTables = new Set<number>();
+    const processes = this.#processes().map(({ task, inside }) => this.#scope.use(new Rebuilt(task, inside, { images, context, shared, seed, filledTables })));
     const each = (step: (one: Rebuilt) => void) => {
       for (const one of processes) step(one);
     };

@@ -1,12 +1,11 @@
 // The table of options and what is done with it: options from a request or a command line, as one immutable object.
 import type { CriuOpts } from "../protocol/gen/rpc_pb.js";
 import { StasisError } from "../report/error.js";
-import type { Operation, Option, RpcField, ValueOf } from "./option.js";
+import { BadText, type Operation, type Option, type RpcField, type ValueOf } from "./option.js";
 import { refusals } from "./refused.js";
 import { supported } from "./supported.js";
 
 export type { Operation } from "./option.js";
-export { BadText } from "./option.js";
 export type { InheritedFd } from "./supported.js";
 
 const table = { ...supported, ...refusals } as const;
@@ -65,6 +64,12 @@ export function shownName(name: OptionName): string {
 /** Reads one occurrence of an option on the command line after `earlier` ones. @throws StasisError OPTION_INVALID */
 export function readText(name: OptionName, text: string, earlier: unknown): unknown {
   const option = options[name];
-  const value = option.fromText(text);
-  return earlier === undefined ? value : option.merge(earlier, value);
+  try {
+    const value = option.fromText(text);
+    return earlier === undefined ? value : option.merge(earlier, value);
+  } catch (error) {
+    if (!(error instanceof BadText)) throw error;
+    const subject = { kind: "option", name: shownName(name) } as const;
+    throw new StasisError({ code: "OPTION_INVALID", doing: "read", subject, reason: error.message });
+  }
 }

@@ -93,6 +93,8 @@ export interface FileStat {
   readonly gid: bigint;
   /** Of 512 bytes each, allocated. */
   readonly blocks: bigint;
+  readonly atimeNs: bigint;
+  readonly mtimeNs: bigint;
 }
 
 /** Open flags and signal owner: what all kinds have alike. */

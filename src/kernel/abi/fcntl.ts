@@ -21,6 +21,7 @@ export const O = flags({
   O_NOATIME: 0o1000000,
   O_CLOEXEC: 0o2000000,
   O_PATH: 0o10000000,
+  O_TMPFILE: 0o20200000,
 });
 export const O_RDONLY = 0;
 export const O_ACCMODE = 3;

@@ -9,6 +9,7 @@ export const PROT_NONE = 0;
 export const MAP = flags({
   MAP_SHARED: 0x01,
   MAP_PRIVATE: 0x02,
+  MAP_DROPPABLE: 0x08,
   MAP_FIXED: 0x10,
   MAP_ANONYMOUS: 0x20,
   MAP_GROWSDOWN: 0x0100,

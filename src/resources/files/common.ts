@@ -18,8 +18,16 @@ import { sys } from "../../kernel/syscalls.js";
 
 /** Flags that stay with an open file and that F_SETFL can set. */
 const SETTABLE = O.O_APPEND | O.O_ASYNC | O.O_DIRECT | O.O_NOATIME | O.O_NONBLOCK;
-/** Flags that do something only at the moment of opening. */
-export const AT_OPEN_ONLY = O.O_CREAT | O.O_EXCL | O.O_NOCTTY | O.O_TRUNC;
+/** ... and O_ASYNC, which open(2) notes without doing it: F_SETFL would then see no change (fs/fcntl.c, setfl()). */
+const NOT_AT_OPEN = O.O_CREAT | O.O_EXCL | O.O_TRUNC | O.O_ASYNC | O.O_TMPFILE;
+
+/** The flags with which a file is opened again, in our own process. */
+export function flagsForOpen(flags: number): number {
+  // O_TMPFILE contains O_DIRECTORY; the file that it made is no directory.
+  const isTemporary = (flags & O.O_TMPFILE) === O.O_TMPFILE;
+  const kept = isTemporary ? flags & ~NOT_AT_OPEN : flags & ~(NOT_AT_OPEN & ~O.O_DIRECTORY);
+  return kept | O.O_CLOEXEC | O.O_NOCTTY;
+}
 
 export const NO_OWNER: FownEntry = create(FownEntrySchema, { uid: 0, euid: 0, signum: 0, pidType: 0, pid: 0 });
 

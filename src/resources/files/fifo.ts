@@ -1,10 +1,12 @@
 // Named pipes: fifo(7). A regular file entry holds path, flags and owner; this one which pipe it is.
 import { create } from "@bufbuild/protobuf";
-import { FifoEntrySchema } from "../../images/format/entries.js";
+import { FifoEntrySchema, type RegFileEntry } from "../../images/format/entries.js";
 import { O } from "../../kernel/abi/fcntl.js";
 import { AT_FDCWD, type Fd } from "../../kernel/brand.js";
 import { sys } from "../../kernel/syscalls.js";
 import type { DumpContext, FileKind, RestoreContext } from "../kind.js";
+import { flagsForOpen } from "./common.js";
+import { RestoredGhosts } from "./regular/ghost.js";
 import { fillPipe, type PipeContents, peekPipe, readContents, writeContents } from "./pipe-contents.js";
 
 export const fifo: FileKind<"fifo"> = {
@@ -52,12 +54,13 @@ class RestoredFifos {
     const file = context.files.entry(regfId).reg;
     if (file === undefined) throw new RangeError(`file ${regfId} is no regular file entry`);
     // With both ends held by us nobody's open waits for its other end.
-    const held = this.#held.get(pipeId) ?? this.#hold(pipeId, file.name);
-    return sys.openat(AT_FDCWD, `/proc/self/fd/${held}`, (file.flags & ~O.O_NOCTTY) | O.O_CLOEXEC, 0);
+    const held = this.#held.get(pipeId) ?? this.#hold(pipeId, file);
+    return sys.openat(AT_FDCWD, `/proc/self/fd/${held}`, flagsForOpen(file.flags), 0);
   }
 
-  #hold(pipeId: number, path: string): Fd {
-    const held = sys.openat(AT_FDCWD, path, O.O_RDWR | O.O_CLOEXEC, 0);
+  #hold(pipeId: number, file: RegFileEntry): Fd {
+    const ghosts = this.context.once(RestoredGhosts);
+    const held = ghosts.openThrough(file, (path) => sys.openat(AT_FDCWD, path, O.O_RDWR | O.O_CLOEXEC, 0));
     this.context.scope.defer(() => sys.close(held));
     this.#held.set(pipeId, held);
     const contents = this.#contents.get(pipeId);

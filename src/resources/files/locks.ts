@@ -1,22 +1,10 @@
-// File locks held by tasks of the tree: proc_locks(5). They are refused by name until they can be carried over.
-import { readFileSync } from "node:fs";
-import { StasisError } from "../../report/error.js";
-import type { DumpedProcess } from "../kind.js";
+// File locks and leases: proc_pid_fdinfo(5) shows those of an open file, OFD locks included, which proc_locks(5) gives no owner.
+import type { StasisError } from "../../report/error.js";
+import type { OpenFile } from "../kind.js";
+import { refuseFile } from "./refuse.js";
 
-/** "1: POSIX  ADVISORY  WRITE 4711 fe:00:1234 0 EOF": kind, mode, holder. */
-const LOCK = /^\d+: (\S+)\s+\S+\s+\S+\s+(-?\d+) (\S+)/;
-
-export function refuseHeldLocks(processes: readonly DumpedProcess[]): void {
-  for (const line of readFileSync("/proc/locks", "latin1").split("\n")) {
-    const [, kind, pid, inode] = LOCK.exec(line) ?? [];
-    const holder = processes.find((process) => process.pid === Number(pid));
-    if (holder === undefined) continue;
-    throw new StasisError({
-      code: "FILE_UNSUPPORTED",
-      doing: "dump",
-      subject: { kind: "process", pid: holder.pid, comm: holder.comm },
-      reason: `it holds a ${kind} lock on the file with device and inode ${inode}`,
-      remedy: "have it release the lock; --file-locks is not supported yet",
-    });
-  }
+/** The refusal for a file whose fdinfo has a lock: "1: POSIX  ADVISORY  WRITE 4711 fe:00:1234 0 EOF". */
+export function heldLock(file: OpenFile): StasisError {
+  const kind = /^\d+: (\S+)/.exec(file.fdinfo?.fields.get("lock")?.[0] ?? "")?.[1] ?? "file";
+  return refuseFile(file.subject, `a ${kind} lock is held on it`, "have the program release the lock; --file-locks is not supported yet");
 }

@@ -5,6 +5,7 @@ import { O } from "../../kernel/abi/fcntl.js";
 import { AT_FDCWD, type Fd } from "../../kernel/brand.js";
 import { sys } from "../../kernel/syscalls.js";
 import type { DumpContext, FileKind, RestoreContext } from "../kind.js";
+import { flagsForOpen } from "./common.js";
 import { fillPipe, makePipe, type PipeContents, peekPipe, readContents, writeContents } from "./pipe-contents.js";
 
 export const pipe: FileKind<"pipe"> = {
@@ -54,7 +55,7 @@ class RestoredPipes {
 
   openEnd(pipeId: number, flags: number): Fd {
     const write = this.#made.get(pipeId) ?? this.#make(pipeId, flags);
-    return sys.openat(AT_FDCWD, `/proc/self/fd/${write}`, flags | O.O_CLOEXEC, 0);
+    return sys.openat(AT_FDCWD, `/proc/self/fd/${write}`, flagsForOpen(flags), 0);
   }
 
   #make(pipeId: number, flags: number): Fd {

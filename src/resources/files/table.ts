@@ -9,10 +9,11 @@ import type { Pid, TargetFd } from "../../kernel/brand.js";
 import { own } from "../../kernel/own-fd.js";
 import { listFds, readFdinfo, readFdLink } from "../../kernel/proc/fdinfo.js";
 import { sys } from "../../kernel/syscalls.js";
-import { recognise } from "../index.js";
-import type { AnyFileKind, AnyKind } from "../index.js";
+import { type AnyFileKind, type AnyKind, modeOf, recognise } from "../index.js";
+import { regular } from "./regular/regular.js";
 import type { DumpContext, DumpedProcess, FileCommon, FileRegister, OpenFile } from "../kind.js";
 import { collectOwner, NO_OWNER } from "./common.js";
+import { heldLock } from "./locks.js";
 import { refuseFile } from "./refuse.js";
 
 const FD_CLOEXEC = 1;
@@ -52,6 +53,7 @@ export class FileTable implements FileRegister {
     const stat = fstatSync(duplicate.fd, { bigint: true });
     const subject = { kind: "file", pid, comm, fd: targetFd, link } as const;
     const file: OpenFile = { process, duplicate: duplicate.fd, link, targetFd, subject, stat, ...(fdinfo === undefined ? {} : { fdinfo }) };
+    if (fdinfo?.fields.has("lock")) throw heldLock(file);
     const flags = fdinfo?.flags ?? 0;
     const { id, type } = this.#find(file, flags & ~O.O_CLOEXEC);
     return create(FdinfoEntrySchema, { id, type, fd: targetFd, flags: (flags & O.O_CLOEXEC) === 0 ? 0 : FD_CLOEXEC });
@@ -109,7 +111,7 @@ function refusal(kind: AnyKind | undefined, { link }: OpenFile): string {
   return kind === undefined ? `files like ${link} are not known` : `${kind.summary}, are not supported yet`;
 }
 
-/** A mapped file or directory is always one of the file system. */
+/** What a mapping, directory or FIFO has a path of is always a file of the file system. */
 function registered(file: OpenFile): AnyFileKind {
-  return supported({ ...file, link: file.link.startsWith("/") ? file.link : `/${file.link}` });
+  return modeOf(file) === "fifo" ? regular : supported(file);
 }

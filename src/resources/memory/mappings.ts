@@ -121,6 +121,7 @@ function flagsOf(mapping: Mapping, nature: Nature): number {
     (nature.of === "file" ? 0 : MAP.MAP_ANONYMOUS) |
     has("gd", MAP.MAP_GROWSDOWN) |
     has("nr", MAP.MAP_NORESERVE) |
-    has("lo", MAP.MAP_LOCKED)
+    has("lo", MAP.MAP_LOCKED) |
+    has("dp", MAP.MAP_DROPPABLE)
   );
 }

@@ -35,6 +35,8 @@ export function* pagesToSave(pagemap: Fd, vma: VmaEntry): Generator<PageRange> {
   const is = (bit: number) => (vma.status & bit) !== 0;
   if (is(VmaStatus.AREA_VDSO)) return yield { start: vma.start, end: vma.end, flags: PagemapFlag.PRESENT };
   if (!is(VmaStatus.ANON_PRIVATE | VmaStatus.FILE_PRIVATE) || is(VmaStatus.AREA_VVAR)) return;
+  // What may vanish at any time need not be saved: mmap(2) MAP_DROPPABLE.
+  if ((vma.flags & MAP.MAP_DROPPABLE) !== 0) return;
   const lazy = is(VmaStatus.ANON_PRIVATE) && (vma.flags & MAP.MAP_LOCKED) === 0 ? PagemapFlag.LAZY : 0;
   const flags = PagemapFlag.PRESENT | lazy;
   const notOurs = CATEGORY.FILE | CATEGORY.PFNZERO;

@@ -59,7 +59,9 @@ const whileFilled = (vma: VmaEntry, isFilled: boolean) => (isFilled ? vma.prot |
 function mapCall(vma: VmaEntry, isFilled: boolean, { fetch, backing }: { fetch: Fetch; backing: Backing }): RemoteCall {
   const ours = backing(vma);
   const anonymous = ours === undefined;
-  const kept = vma.flags & (MAP.MAP_SHARED | MAP.MAP_PRIVATE | MAP.MAP_GROWSDOWN | MAP.MAP_NORESERVE);
+  // MAP_DROPPABLE is a type of its own, in place of MAP_PRIVATE.
+  const type = (vma.flags & MAP.MAP_DROPPABLE) !== 0 ? MAP.MAP_DROPPABLE : MAP.MAP_SHARED | MAP.MAP_PRIVATE;
+  const kept = vma.flags & (type | MAP.MAP_GROWSDOWN | MAP.MAP_NORESERVE);
   const flags = kept | MAP.MAP_FIXED_NOREPLACE | (anonymous ? MAP.MAP_ANONYMOUS : 0);
   const fd = anonymous ? NO_TARGET_FD : fetch(ours);
   const start = asAddress(vma.start);

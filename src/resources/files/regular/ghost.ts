@@ -1,7 +1,7 @@
 // Ghost files: files without a name that are still open. Their contents go into ghost-file-N.img, remap-fpath.img says which file
 // entry is which ghost. On restore a ghost gets its name back for as long as it is being opened.
 import { create } from "@bufbuild/protobuf";
-import { chmodSync, existsSync, linkSync, lutimesSync, mkdirSync, openSync, renameSync, rmdirSync, chownSync, closeSync, unlinkSync } from "node:fs";
+import { chmodSync, existsSync, linkSync, lutimesSync, mkdirSync, openSync, rmdirSync, chownSync, closeSync, unlinkSync } from "node:fs";
 import {
   type GhostFileEntry,
   GhostChunkEntrySchema,
@@ -9,6 +9,8 @@ import {
   type RegFileEntry,
   RemapFilePathEntrySchema,
   RemapType,
+  type Timeval,
+  TimevalSchema,
 } from "../../../images/format/entries.js";
 import { SEEK_DATA, SEEK_HOLE } from "../../../kernel/abi/fcntl.js";
 import { AT_FDCWD, asFd, type Fd } from "../../../kernel/brand.js";
@@ -63,6 +65,8 @@ export class Ghosts {
       dev: Number(stat.dev),
       ino: stat.ino,
       rdev: Number(stat.rdev),
+      atim: timeval(stat.atimeNs),
+      mtim: timeval(stat.mtimeNs),
     });
     const chunked = isRegular && size >= CHUNKED_FROM_BYTES;
     if (isRegular) entry.size = size;
@@ -145,22 +149,20 @@ export class RestoredGhosts {
   openThrough(entry: RegFileEntry, open: (path: string) => Fd): Fd {
     const ghost = this.#ghostOf.get(entry.id);
     if (ghost === undefined) return open(entry.name);
-    const kept = this.#made.get(ghost) ?? this.#make(ghost, entry.name);
-    // With its old name in place, the kernel shows the file as it did before; where another file has the name, the spare one must do.
-    if (existsSync(entry.name)) return open(kept);
-    const isDirectory = (entry.mode & S_IFMT) === S_IFDIR;
-    if (isDirectory) renameSync(kept, entry.name);
-    else linkSync(kept, entry.name);
+    const made = this.#made.get(ghost) ?? this.#make(ghost, entry.name);
+    if (made === entry.name || existsSync(entry.name)) return open(made);
+    // It had several names: the kernel shows the file by the one under which it was opened.
+    linkSync(made, entry.name);
     try {
       return open(entry.name);
     } finally {
-      if (isDirectory) renameSync(entry.name, kept);
-      else unlinkSync(entry.name);
+      unlinkSync(entry.name);
     }
   }
 
   #make(id: number, name: string): string {
-    const path = `${name}.cr.${id.toString(16)}.ghost`;
+    // With its old name, the kernel shows the file as it did before; where another file has that name, a spare one must do.
+    const path = existsSync(name) ? `${name}.cr.${id.toString(16)}.ghost` : name;
     using reader = this.context.images.reader("ghost-file", id);
     if (reader === undefined) throw new RangeError("an image that must be there is not");
     const entry = reader.expect(GhostFileEntrySchema);
@@ -179,7 +181,7 @@ export class RestoredGhosts {
     }
     chownSync(path, entry.uid, entry.gid);
     chmodSync(path, entry.mode & 0o7777);
-    if (entry.atim !== undefined && entry.mtim !== undefined) lutimesSync(path, Number(entry.atim.tvSec), Number(entry.mtim.tvSec));
+    if (entry.atim !== undefined && entry.mtim !== undefined) lutimesSync(path, seconds(entry.atim), seconds(entry.mtim));
     return path;
   }
 
@@ -196,6 +198,9 @@ function putAt(fd: Fd, bytes: Uint8Array, offset: bigint): void {
     done += sys.pwrite64(fd, bytes.subarray(done), bytes.byteLength - done, offset + BigInt(done));
   }
 }
+
+const seconds = ({ tvSec, tvUsec }: Timeval) => Number(tvSec) + Number(tvUsec) / 1e6;
+const timeval = (ns: bigint): Timeval => create(TimevalSchema, { tvSec: ns / 1_000_000_000n, tvUsec: (ns / 1000n) % 1_000_000n });
 
 function createNode(path: string, { mode, rdev }: GhostFileEntry): void {
   const type = mode & S_IFMT;

@@ -8,7 +8,7 @@ import { SyscallError } from "../../../kernel/errno.js";
 import { sys } from "../../../kernel/syscalls.js";
 import { StasisError } from "../../../report/error.js";
 import type { DumpContext, FileCommon, FileKind, OpenFile } from "../../kind.js";
-import { AT_OPEN_ONLY } from "../common.js";
+import { flagsForOpen } from "../common.js";
 import { refuseFile } from "../refuse.js";
 import { Ghosts, RestoredGhosts } from "./ghost.js";
 
@@ -49,7 +49,7 @@ export const regular: FileKind<"reg"> = {
   open(entry, context) {
     const inherited = context.inherited.get(entry.name.slice(1));
     if (inherited !== undefined) return sys.dup(inherited);
-    const flags = (entry.flags & ~AT_OPEN_ONLY) | O.O_CLOEXEC;
+    const flags = flagsForOpen(entry.flags);
     const fd = context.once(RestoredGhosts).openThrough(entry, (path) => openAgain(entry, path, flags));
     const seekable = (flags & O.O_PATH) === 0 && (BigInt(entry.mode) & S_IFMT) !== S_IFCHR;
     if (seekable && entry.pos !== 0n) sys.lseek(fd, entry.pos, SEEK_SET);

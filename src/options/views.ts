@@ -1,0 +1,42 @@
+// What the engine sees of the options: the few that an operation needs, in its own terms.
+import { asFd, type Fd } from "../kernel/brand.js";
+import type { Options } from "./index.js";
+
+export interface DumpOptions {
+  readonly pid: number;
+  readonly finalState: "kill" | "run" | "stop";
+  readonly shellJob: boolean;
+  /** Largest deleted file that is put into the images. */
+  readonly ghostLimitBytes: number;
+  /** For freezing; 0: as long as it takes. */
+  readonly timeoutSeconds: number;
+}
+
+/** Where both are asked for, stopping wins over running. */
+export function dumpOptions(options: Options, pid: number): DumpOptions {
+  const { leaveStopped, leaveRunning, shellJob, ghostLimitBytes, timeoutSeconds } = options;
+  return {
+    pid,
+    finalState: leaveStopped ? "stop" : leaveRunning ? "run" : "kill",
+    shellJob,
+    ghostLimitBytes,
+    timeoutSeconds,
+  };
+}
+
+export interface RestoreOptions {
+  readonly shellJob: boolean;
+  readonly leaveStopped: boolean;
+  /** The root becomes a child of our parent. */
+  readonly siblings: boolean;
+  readonly inheritedFds: readonly { readonly key: string; readonly fd: Fd }[];
+}
+
+export function restoreOptions({ shellJob, leaveStopped, restoreSibling, inheritedFds }: Options): RestoreOptions {
+  return {
+    shellJob,
+    leaveStopped,
+    siblings: restoreSibling,
+    inheritedFds: inheritedFds.map(({ key, fd }) => ({ key, fd: asFd(fd) })),
+  };
+}

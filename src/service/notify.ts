@@ -1,0 +1,39 @@
+// NOTIFY: the client is told of a step by its name, and the operation waits until it has answered.
+import type { Fd, Pid } from "../kernel/brand.js";
+import type { ScriptName } from "../operations/requests.js";
+import { receiveMessage, sendMessage } from "../protocol/framing.js";
+import { CriuReqType } from "../protocol/gen/rpc_pb.js";
+import { decodeRequest } from "../protocol/request.js";
+import { encodeResponse } from "../protocol/response.js";
+import { StasisError } from "../report/error.js";
+import type { Log } from "../report/log.js";
+
+/** Tells somebody of a step; false: they refuse to go on. */
+export type Notify = (script: ScriptName, pid?: Pid) => boolean;
+export const notifyNobody: Notify = () => true;
+
+/** Notifies the client. Anything but an acknowledgement refuses: another type, success that is false or absent, a closed connection. */
+export function notifyClient(socket: Fd, log: Log): Notify {
+  return (script, pid) => {
+    log.info(`notifying the client of ${script}`);
+    const notify = { script, ...(pid === undefined ? {} : { pid }) };
+    const sent = sendMessage(socket, encodeResponse({ type: CriuReqType.NOTIFY, success: true, notify }));
+    const refusal = sent ? whyRefused(socket) : "the client is gone";
+    if (refusal !== undefined) log.warn(`the client refuses ${script}: ${refusal}`);
+    return refusal === undefined;
+  };
+}
+
+function whyRefused(socket: Fd): string | undefined {
+  try {
+    const packet = receiveMessage(socket);
+    if (packet === undefined) return "it closed the connection";
+    for (const fd of packet.fds) fd[Symbol.dispose]();
+    const { type, notifySuccess } = decodeRequest(packet.data);
+    if (type !== CriuReqType.NOTIFY) return `it answers with a request of type ${type}`;
+    return notifySuccess ? undefined : "its answer says no";
+  } catch (error) {
+    if (error instanceof StasisError) return error.message;
+    throw error;
+  }
+}

@@ -1,0 +1,60 @@
+// The request RESTORE.
+import { F_GETFD } from "../kernel/abi/fcntl.js";
+import { unless } from "../kernel/errno.js";
+import { sys } from "../kernel/syscalls.js";
+import { RestoreFailed, type RestoreOutcome } from "../operations/requests.js";
+import { type RestoreOptions, restoreOptions } from "../options/views.js";
+import { type CriuReq, CriuReqType } from "../protocol/gen/rpc_pb.js";
+import { StasisError } from "../report/error.js";
+import { explain } from "./failure.js";
+import { notifyClient, notifyNobody } from "./notify.js";
+import { type Answer, optionsOf, type Session, showTitle, workspaceOf } from "./session.js";
+
+/** What the answer carries when no root was made. */
+const NO_PID = -1;
+const tree = { kind: "host", what: "the process tree" } as const;
+
+export function handleRestore(request: CriuReq, session: Session): Answer {
+  const type = CriuReqType.RESTORE;
+  try {
+    const { rootPid } = restoreFor(request, session);
+    return { response: { type, success: true, restore: { pid: rootPid } }, status: 0 };
+  } catch (thrown) {
+    const error = explain(thrown, "restore", tree);
+    const pid = thrown instanceof RestoreFailed ? thrown.rootPid : NO_PID;
+    const { crErrno, message: crErrmsg } = error;
+    return { response: { type, success: false, restore: { pid }, crErrno, crErrmsg }, status: 1 };
+  }
+}
+
+function restoreFor(request: CriuReq, session: Session): RestoreOutcome {
+  const { peer, engine, socket } = session;
+  const options = optionsOf(request, "restore", session);
+  const view = restoreOptions(options);
+  checkInherited(view);
+  if (options.statusFd !== undefined) peer.descriptor(options.statusFd, "status_fd")[Symbol.dispose]();
+  using workspace = workspaceOf(options, session);
+  const { images, workDir, log } = workspace;
+  showTitle("restore --rpc");
+  const notify = options.notifyScripts ? notifyClient(socket, log) : notifyNobody;
+  try {
+    return engine.restore({ options: view, images, workDir, log, notify });
+  } catch (thrown) {
+    const error = explain(thrown, "restore", tree);
+    log.failure(error);
+    throw error;
+  }
+}
+
+/** Descriptors to inherit are our own, from whoever started us. @throws StasisError OPTION_INVALID */
+export function checkInherited({ inheritedFds }: RestoreOptions): void {
+  for (const { fd, key } of inheritedFds) {
+    if (fd >= 0 && unless("EBADF", () => sys.fcntlGetFd(fd, F_GETFD)) !== undefined) continue;
+    throw new StasisError({
+      code: "OPTION_INVALID",
+      doing: "restore with",
+      subject: { kind: "option", name: "inherit-fd" },
+      reason: `descriptor ${fd} for ${JSON.stringify(key)} is not open`,
+    });
+  }
+}

@@ -1,0 +1,94 @@
+// What the requests of one connection share.
+import type { Fd } from "../kernel/brand.js";
+import { type Given, givenIn, type Operation, type Options, settle } from "../options/index.js";
+import { isSent } from "../options/option.js";
+import type { CriuOpts, CriuReq } from "../protocol/gen/rpc_pb.js";
+import type { ResponseInit } from "../protocol/response.js";
+import { StasisError } from "../report/error.js";
+import type { LineLog } from "../report/log.js";
+import type { Engine } from "./engine.js";
+import type { Peer } from "./peer.js";
+import { openDirectory, openLog, openWorkspace, stderrLog, type Workspace } from "./workspace.js";
+
+export interface Session {
+  readonly socket: Fd;
+  readonly peer: Peer;
+  readonly engine: Engine;
+  /** swrk: a child of the client, which may use what a child inherits. */
+  readonly kind: "service" | "swrk";
+  /** Options of our own command line; those of a request come before them. */
+  readonly given: Given;
+  /** For what happens outside of an operation. */
+  readonly log: LineLog;
+}
+
+export interface Answer {
+  /** Undefined: the client gets none. */
+  readonly response: ResponseInit | undefined;
+  /** What swrk exits with. */
+  readonly status: number;
+}
+export type Handler = (request: CriuReq, session: Session) => Answer;
+
+/** CRIU's name of a log that has none. */
+const DEFAULT_LOG = "criu.log";
+
+/** @throws StasisError for a request that needs options and has none, and for options that are refused */
+export function optionsOf(request: CriuReq, operation: Operation, session: Session): Options {
+  const { opts } = request;
+  if (opts === undefined) throw withoutOpts(operation);
+  if (session.kind === "service") refuseInherited(opts, operation);
+  return settle({ ...session.given, ...givenIn(opts) }, operation);
+}
+
+const withoutOpts = (operation: Operation) =>
+  new StasisError({
+    code: "PROTOCOL",
+    doing: operation,
+    subject: { kind: "host", what: "anything" },
+    reason: "the request has no options, and so no directory for the images",
+  });
+
+/** Fields that speak of the worker's own parent and descriptors: their presence alone is refused, as CRIU does. */
+function refuseInherited(opts: CriuOpts, operation: Operation): void {
+  for (const field of ["rstSibling", "inheritFd"] as const) {
+    if (!isSent(opts, field)) continue;
+    throw new StasisError({
+      code: "OPTION_UNSUPPORTED",
+      doing: `${operation} with`,
+      subject: { kind: "option", name: field === "rstSibling" ? "rst_sibling" : "inherit_fd" },
+      reason: "the service is no child of the client",
+      remedy: "start stasis swrk as a child instead",
+    });
+  }
+}
+
+/** The workspace that a request names: by descriptors of the client, or by paths as we see them. */
+export function workspaceOf(options: Options, { peer }: Session): Workspace {
+  const { imagesDirFd, imagesDir, workDirFd, workDir, logToStderr, logFile, logLevel } = options;
+  return openWorkspace({
+    images() {
+      if (imagesDirFd !== -1) return peer.directory(imagesDirFd, "images_dir_fd");
+      if (imagesDir !== undefined) return openDirectory(imagesDir, "images_dir");
+      throw needed("images_dir_fd", "it is not given, and neither is images_dir");
+    },
+    workDir() {
+      if (workDirFd !== undefined) return peer.directory(workDirFd, "work_dir_fd");
+      return workDir === undefined ? undefined : openDirectory(workDir, "work-dir");
+    },
+    log(at) {
+      if (logToStderr) return stderrLog(logLevel);
+      if (logFile?.includes("/"))
+        throw needed("log_file", "it names a directory; set work_dir_fd to the directory of the log");
+      return openLog(logFile ?? DEFAULT_LOG, at, logLevel);
+    },
+  });
+}
+
+const needed = (option: string, reason: string) =>
+  new StasisError({ code: "OPTION_INVALID", doing: "use", subject: { kind: "option", name: option }, reason });
+
+/** What `ps` shows while a request is worked on. */
+export function showTitle(text: string): void {
+  process.title = `stasis: ${text}`;
+}

@@ -1,0 +1,11 @@
+// Which version we are, and of which version of CRIU we speak the RPC and write the images.
+import { createRequire } from "node:module";
+
+export const criuVersion = { major: 4, minor: 2 } as const;
+
+const packageJson: unknown = createRequire(import.meta.url)("../../../package.json");
+const ownVersion =
+  typeof packageJson === "object" && packageJson !== null && "version" in packageJson
+    ? String(packageJson.version)
+    : "?";
+export const programName = `stasis ${ownVersion}`;
