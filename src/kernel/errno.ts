@@ -44,7 +44,8 @@ export function unless<T>(expected: ErrnoName | readonly ErrnoName[], call: () =
   try {
     return call();
   } catch (error) {
-    if (error instanceof SyscallError && [expected].flat().some((name) => errno[name] === error.number)) return undefined;
+    if (error instanceof SyscallError && [expected].flat().some((name) => errno[name] === error.number))
+      return undefined;
     throw error;
   }
 }

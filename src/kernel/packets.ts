@@ -1,4 +1,5 @@
 // Packets with descriptors over SOCK_SEQPACKET sockets of the AF_UNIX family: unix(7), recvmsg(2), cmsg(3)
+import { F_GETFL, F_SETFL, O } from "./abi/fcntl.js";
 import {
   AF_UNIX,
   cmsghdr,
@@ -7,6 +8,7 @@ import {
   POLL,
   pollfd,
   SCM_RIGHTS,
+  SHUT_RDWR,
   SO_PEERCRED,
   SO_PEERPIDFD,
   SO_TYPE,
@@ -44,6 +46,11 @@ export function newSocketPair(options?: NewSocketFlags): readonly [OwnFd, OwnFd]
   return [own(asFd(one)), own(asFd(other))];
 }
 
+/** O_NONBLOCK of fcntl(2), for one end of a pair whose other end blocks. */
+export function setNonBlocking(socket: Fd): void {
+  sys.fcntlSet(socket, F_SETFL, sys.fcntlGetFd(socket, F_GETFL) | O.O_NONBLOCK);
+}
+
 /** The longest path that a socket can have, in bytes: sun_path less its NUL. */
 export const MAX_PATH_BYTES = UNIX_PATH_MAX - 1;
 
@@ -60,7 +67,16 @@ export function connectTo(socket: Fd, path: string): void {
   sys.connect(socket, address, address.byteLength);
 }
 
-/** bind(2) and listen(2). */
+/** As many as may wait for a worker; the kernel's own limit is net.core.somaxconn. */
+const BACKLOG = 128;
+
+/** listen(2) */
+export const listenOn = (socket: Fd): void => sys.listen(socket, BACKLOG);
+
+/** shutdown(2): whoever waits in accept(2) on it comes back, and connect(2) is refused. */
+export const stopListening = (socket: Fd): void => sys.shutdown(socket, SHUT_RDWR);
+
+/** bind(2) */
 export function bindTo(socket: Fd, path: string): void {
   const address = addressBytes(path);
   sys.bind(socket, address, address.byteLength);

@@ -1,7 +1,7 @@
 // Everything of a frozen tree that goes into images, task by task.
 import { create } from "@bufbuild/protobuf";
-import { type CoreEntry, type MmEntry, SeccompEntrySchema } from "../images/format/entries.js";
 import type { ImageDirectory } from "../images/directory.js";
+import { type CoreEntry, type MmEntry, SeccompEntrySchema } from "../images/format/entries.js";
 import { O } from "../kernel/abi/fcntl.js";
 import { AT_FDCWD, asPid, type Fd } from "../kernel/brand.js";
 import { readMappings } from "../kernel/proc/maps.js";
@@ -9,15 +9,15 @@ import { readThreadStatus } from "../kernel/proc/status.js";
 import { Scope } from "../kernel/scope.js";
 import { sys } from "../kernel/syscalls.js";
 import { StasisError } from "../report/error.js";
-import { FileTable } from "../resources/files/table.js";
 import { Fifos } from "../resources/files/fifo.js";
 import { Pipes } from "../resources/files/pipe.js";
 import { Ghosts } from "../resources/files/regular/ghost.js";
-import { onceFor } from "../resources/once.js";
+import { FileTable } from "../resources/files/table.js";
 import type { DumpContext, DumpedProcess } from "../resources/kind.js";
 import { collectLayout } from "../resources/memory/layout.js";
 import { collectMappings } from "../resources/memory/mappings.js";
 import { SharedMemory } from "../resources/memory/shared.js";
+import { onceFor } from "../resources/once.js";
 import { taskParts } from "../resources/task/index.js";
 import { Cgroups } from "../resources/tree/cgroups.js";
 import { collectFilesystem } from "../resources/tree/filesystem.js";
@@ -94,9 +94,15 @@ export class CollectedTree implements Disposable {
     const status = readThreadStatus(task.pid, task.pid);
     if (status === undefined) throw new RangeError(`a stopped task ${task.pid} has no status`);
     const memory = this.#opened.use(new TargetMemory(task.pid));
-    const process: DumpedProcess = { ...task, status, memory, mappings: readMappings(task.pid), pidfd: this.#hold(sys.pidfd_open(task.pid, 0)) };
+    const process: DumpedProcess = {
+      ...task,
+      status,
+      memory,
+      mappings: readMappings(task.pid),
+      pidfd: this.#hold(sys.pidfd_open(task.pid, 0)),
+    };
     const pagemap = this.#hold(sys.openat(AT_FDCWD, `/proc/${task.pid}/pagemap`, O.O_CLOEXEC, 0));
-    const foothold = Foothold.plant(leader, memory, process.mappings, pagemap);
+    const foothold = Foothold.plant(leader, memory, process.mappings);
     const { core, mm } = this.#collectThreads(process, foothold, pagemap);
     mm.vmas = collectMappings(process, this.#context);
     this.images.write("ids", task.pid, [ids]);
@@ -118,14 +124,23 @@ export class CollectedTree implements Disposable {
     const { core, mm } = this.#collectLeader(process, leader, foothold);
     const collected = { process, foothold, pagemap, core, mm };
     this.#collected.push(collected);
-    for (const thread of others) this.images.write("core", thread.tid, [this.#collectThread(process, thread, foothold)]);
+    for (const thread of others)
+      this.images.write("core", thread.tid, [this.#collectThread(process, thread, foothold)]);
     return collected;
   }
 
   #collectLeader(process: DumpedProcess, leader: Tracee, foothold: Foothold): { core: CoreEntry; mm: MmEntry } {
     using inside = foothold.enter(leader);
     const core = emptyCore(process, true);
-    const thread = { process, tracee: leader, isLeader: true, inside, registers: inside.registers, signalMask: inside.mask, status: process.status };
+    const thread = {
+      process,
+      tracee: leader,
+      isLeader: true,
+      inside,
+      registers: inside.registers,
+      signalMask: inside.mask,
+      status: process.status,
+    };
     for (const part of taskParts) part.collect(thread, core, this.#context);
     return { core, mm: collectLayout(process, inside, this.#context) };
   }
@@ -135,7 +150,15 @@ export class CollectedTree implements Disposable {
     const core = emptyCore(process, false);
     const status = readThreadStatus(process.pid, tracee.tid);
     if (status === undefined) throw new RangeError(`a stopped thread ${tracee.tid} has no status`);
-    const thread = { process, tracee, isLeader: false, inside, registers: inside.registers, signalMask: inside.mask, status };
+    const thread = {
+      process,
+      tracee,
+      isLeader: false,
+      inside,
+      registers: inside.registers,
+      signalMask: inside.mask,
+      status,
+    };
     for (const part of taskParts) if (part.of === "thread") part.collect(thread, core, this.#context);
     return core;
   }
@@ -144,7 +167,7 @@ export class CollectedTree implements Disposable {
   leave(): void {
     if (!this.#inside) return;
     this.#inside = false;
-    for (const { foothold, pagemap } of this.#collected) foothold.remove(pagemap);
+    for (const { foothold } of this.#collected) foothold.remove();
   }
 
   get collected(): readonly Collected[] {

@@ -1,19 +1,25 @@
 // DUMP: a process tree into images. Reads top to bottom: freeze, collect, save memory, let go.
+
+import { randomUUID } from "node:crypto";
 import { create } from "@bufbuild/protobuf";
-import { CollectedTree } from "./collect.js";
-import { DumpStatsEntrySchema, InventoryEntrySchema, Lsmtype, PluginsEntrySchema } from "../images/format/entries.js";
-import { ImageVersion, NetworkLock } from "../images/format/numbers.js";
 import { ImageDirectory } from "../images/directory.js";
+import {
+  DumpStatsEntrySchema,
+  InventoryEntrySchema,
+  Lsmtype,
+  PluginsEntrySchema,
+  StatsEntrySchema,
+} from "../images/format/entries.js";
+import { ImageVersion, NetworkLock } from "../images/format/numbers.js";
 import { SIG } from "../kernel/abi/signal.js";
 import { asPid } from "../kernel/brand.js";
 import { unless } from "../kernel/errno.js";
 import { sys } from "../kernel/syscalls.js";
 import { StasisError } from "../report/error.js";
-import { StatsEntrySchema } from "../images/format/entries.js";
 import { type FrozenTask, freezeTree, thaw } from "../tracee/freeze.js";
 import { awaitEnd } from "../tracee/wait.js";
+import { CollectedTree } from "./collect.js";
 import type { DumpOutcome, DumpRequest } from "./requests.js";
-import { randomUUID } from "node:crypto";
 import { SavedMemory } from "./save-memory.js";
 import { Stopwatch } from "./stopwatch.js";
 

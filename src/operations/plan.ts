@@ -1,7 +1,16 @@
 // What a restore has to build, read from the images and checked before anything is made.
-import type { CoreEntry, FdinfoEntry, FsEntry, InventoryEntry, MmEntry, PstreeEntry, TaskKobjIdsEntry } from "../images/format/entries.js";
-import { TaskState, VmaStatus } from "../images/format/numbers.js";
+
 import type { ImageDirectory } from "../images/directory.js";
+import type {
+  CoreEntry,
+  FdinfoEntry,
+  FsEntry,
+  InventoryEntry,
+  MmEntry,
+  PstreeEntry,
+  TaskKobjIdsEntry,
+} from "../images/format/entries.js";
+import { TaskState, VmaStatus } from "../images/format/numbers.js";
 import { type Address, asAddress, asPid, type Pid } from "../kernel/brand.js";
 import { StasisError } from "../report/error.js";
 
@@ -37,7 +46,8 @@ export function readPlan(images: ImageDirectory, inventory: InventoryEntry): Pla
     if (tasks.has(task.pid)) throw broken(record, `pid ${task.pid} is there twice`);
     const parent = tasks.get(entry.ppid);
     if (record === 0) root = task;
-    else if (parent === undefined) throw broken(record, `the parent ${entry.ppid} of pid ${task.pid} does not come before it`);
+    else if (parent === undefined)
+      throw broken(record, `the parent ${entry.ppid} of pid ${task.pid} does not come before it`);
     else parent.children.push(task);
     tasks.set(task.pid, task);
   }
@@ -72,7 +82,9 @@ function readTask(images: ImageDirectory, entry: PstreeEntry, record: number): P
     mm: images.readOne("mm", pid),
     fs: images.readOne("fs", pid),
     descriptors: images.read("fdinfo", ids.filesId),
-    threads: entry.threads.filter((tid) => tid !== entry.pid).map((tid) => ({ tid: asPid(tid), core: images.readOne("core", tid) })),
+    threads: entry.threads
+      .filter((tid) => tid !== entry.pid)
+      .map((tid) => ({ tid: asPid(tid), core: images.readOne("core", tid) })),
   };
 }
 
@@ -94,7 +106,12 @@ function checkNamespaces({ rootIds }: InventoryEntry, tasks: readonly PlannedTas
 }
 
 function broken(record: number, reason: string): StasisError {
-  return new StasisError({ code: "IMAGE_INVALID", doing: "read the image", subject: { kind: "image", file: "pstree.img", record }, reason });
+  return new StasisError({
+    code: "IMAGE_INVALID",
+    doing: "read the image",
+    subject: { kind: "image", file: "pstree.img", record },
+    reason,
+  });
 }
 
 function incomplete(file: string, reason: string): StasisError {
@@ -106,7 +123,9 @@ const HIGHEST = 0x7ffffffff000n;
 
 /** An address range that no task of the tree uses, for the stub and its scratch memory. */
 export function findFreeRegion(root: PlannedProcess, lengthBytes: bigint): Address {
-  const used = [...processesOf(root)].flatMap(({ mm }) => mm.vmas.filter((vma) => (vma.status & VmaStatus.AREA_VSYSCALL) === 0));
+  const used = [...processesOf(root)].flatMap(({ mm }) =>
+    mm.vmas.filter((vma) => (vma.status & VmaStatus.AREA_VSYSCALL) === 0),
+  );
   used.sort((a, b) => (a.start < b.start ? -1 : a.start > b.start ? 1 : 0));
   let at = LOWEST;
   for (const { start, end } of used) {

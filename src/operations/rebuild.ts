@@ -1,6 +1,7 @@
 // One process of a restore, from an empty task to the program that it was.
-import { VmaStatus } from "../images/format/numbers.js";
+
 import type { ImageDirectory } from "../images/directory.js";
+import { VmaStatus } from "../images/format/numbers.js";
 import { CLONE } from "../kernel/abi/process.js";
 import { SIG } from "../kernel/abi/signal.js";
 import { asAddress, asPid, type Fd, type TargetFd } from "../kernel/brand.js";
@@ -86,7 +87,8 @@ export class Rebuilt implements RestoredProcess, Disposable {
     using pages = images.pagesReader("pagemap", plan.pid);
     const backing = (vma: (typeof plan.mm.vmas)[number]): Fd | undefined => {
       if ((vma.status & VmaStatus.ANON_SHARED) !== 0) return shared.fd(vma.shmid);
-      if ((vma.status & (VmaStatus.FILE_PRIVATE | VmaStatus.FILE_SHARED)) !== 0) return context.files.fd(Number(vma.shmid));
+      if ((vma.status & (VmaStatus.FILE_PRIVATE | VmaStatus.FILE_SHARED)) !== 0)
+        return context.files.fd(Number(vma.shmid));
       return undefined;
     };
     restoreMemory(inside, plan.mm, pages, { fetch, backing });
@@ -107,7 +109,13 @@ export class Rebuilt implements RestoredProcess, Disposable {
 
   createThreads(): void {
     for (const { tid, core } of this.plan.threads) {
-      const inside = cloneTask(this.inside, { tid, comm: core.threadCore?.comm ?? this.comm, flags: THREAD, exitSignal: 0, as: "thread" });
+      const inside = cloneTask(this.inside, {
+        tid,
+        comm: core.threadCore?.comm ?? this.comm,
+        flags: THREAD,
+        exitSignal: 0,
+        as: "thread",
+      });
       this.threads.push({ process: this, tracee: inside.tracee, isLeader: false, inside, core });
     }
   }
@@ -130,8 +138,15 @@ export class Rebuilt implements RestoredProcess, Disposable {
 
   /** Lets the process run, or stay stopped when it was. */
   release(options: { readonly stopped: boolean }): void {
-    if (options.stopped || this.plan.state === "stopped") sys.kill(this.pid, SIG.SIGSTOP);
+    if (options.stopped || this.plan.state === "stopped") sys.kill(this.pid, this.#stopSignal());
     for (const { tracee } of this.threads) tracee.detach();
+  }
+
+  /** The signal that had stopped it, unless the program handles or ignores that one. */
+  #stopSignal(): number {
+    const { stopSigno = 0, sigactions = [] } = this.core.tc ?? {};
+    const withoutUncatchable = stopSigno > SIG.SIGSTOP ? stopSigno - 3 : stopSigno - 1;
+    return stopSigno !== 0 && sigactions[withoutUncatchable]?.sigaction === 0n ? stopSigno : SIG.SIGSTOP;
   }
 
   [Symbol.dispose](): void {

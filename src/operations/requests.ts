@@ -18,7 +18,14 @@ export interface RestoreOptions {
   readonly siblings: boolean;
   readonly inheritedFds: readonly { readonly key: string; readonly fd: Fd }[];
 }
-export type ScriptName = "pre-dump" | "post-dump" | "query-ext-files" | "pre-restore" | "post-restore" | "pre-resume" | "post-resume";
+export type ScriptName =
+  | "pre-dump"
+  | "post-dump"
+  | "query-ext-files"
+  | "pre-restore"
+  | "post-restore"
+  | "pre-resume"
+  | "post-resume";
 interface Request {
   readonly images: Fd;
   readonly workDir: Fd;

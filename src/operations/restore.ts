@@ -1,21 +1,21 @@
 // RESTORE: images into a running process tree. Reads top to bottom: plan, grow, fill, let go.
 import { create } from "@bufbuild/protobuf";
-import { RestoreStatsEntrySchema, StatsEntrySchema } from "../images/format/entries.js";
 import { ImageDirectory } from "../images/directory.js";
-import { SIG } from "../kernel/abi/signal.js";
+import { RestoreStatsEntrySchema, StatsEntrySchema } from "../images/format/entries.js";
 import { CLONE } from "../kernel/abi/process.js";
+import { SIG } from "../kernel/abi/signal.js";
 import { asPid, type Pid } from "../kernel/brand.js";
 import { spawnAsSibling } from "../kernel/call.js";
 import { unless } from "../kernel/errno.js";
-import { listThreads } from "../kernel/proc/tasks.js";
 import { readStat } from "../kernel/proc/stat.js";
+import { listThreads } from "../kernel/proc/tasks.js";
 import { Scope } from "../kernel/scope.js";
 import { sys } from "../kernel/syscalls.js";
 import { StasisError } from "../report/error.js";
 import { RestoredFileTable } from "../resources/files/restored-table.js";
 import type { RestoreContext, Stage } from "../resources/kind.js";
-import { onceFor } from "../resources/once.js";
 import { RestoredSharedMemory } from "../resources/memory/shared.js";
+import { onceFor } from "../resources/once.js";
 import { taskParts } from "../resources/task/index.js";
 import { type Grown, growUnder, joinGroups } from "../resources/tree/grow.js";
 import { becomeZombie } from "../resources/tree/zombies.js";
@@ -39,7 +39,9 @@ export function restore(request: RestoreRequest): RestoreOutcome {
     return run.run();
   } catch (error) {
     run.abandon();
-    throw run.rootPid === undefined || !(error instanceof StasisError) ? error : new RestoreFailed(error.report, run.rootPid);
+    throw run.rootPid === undefined || !(error instanceof StasisError)
+      ? error
+      : new RestoreFailed(error.report, run.rootPid);
   } finally {
     run[Symbol.dispose]();
   }
@@ -63,7 +65,9 @@ class RestoreRun implements Disposable {
     const forkingUs = this.#clock.lapUs();
     const shared = this.#scope.use(new RestoredSharedMemory(images, sharedMemorySizes(root)));
     const filledTables = new Set<number>();
-    const processes = this.#processes().map(({ task, inside }) => this.#scope.use(new Rebuilt(task, inside, { images, context, shared, seed, filledTables })));
+    const processes = this.#processes().map(({ task, inside }) =>
+      this.#scope.use(new Rebuilt(task, inside, { images, context, shared, seed, filledTables })),
+    );
     const each = (step: (one: Rebuilt) => void) => {
       for (const one of processes) step(one);
     };
@@ -92,7 +96,14 @@ class RestoreRun implements Disposable {
     const files = this.#scope.use(new RestoredFileTable(() => context));
     const inherited = new Map(options.inheritedFds.map(({ key, fd }) => [key, fd]));
     const once = onceFor<RestoreContext>(() => context);
-    const context: RestoreContext & { readonly files: RestoredFileTable } = { images, log, files, inherited, once, scope: this.#scope };
+    const context: RestoreContext & { readonly files: RestoredFileTable } = {
+      images,
+      log,
+      files,
+      inherited,
+      once,
+      scope: this.#scope,
+    };
     return context;
   }
 
@@ -134,7 +145,13 @@ class RestoreRun implements Disposable {
   /** The root is made by the seed as its own sibling, so that it is our child; the seed has done its work then. */
   #firstChild(seed: Seed, root: PlannedProcess): Inside {
     try {
-      return cloneTask(seed.inside, { tid: root.pid, comm: root.comm, flags: CLONE.CLONE_PARENT, exitSignal: 0, as: "process" });
+      return cloneTask(seed.inside, {
+        tid: root.pid,
+        comm: root.comm,
+        flags: CLONE.CLONE_PARENT,
+        exitSignal: 0,
+        as: "process",
+      });
     } finally {
       endTask(seed.inside);
     }

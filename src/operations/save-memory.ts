@@ -1,6 +1,7 @@
 // The memory of a collected tree, into pages-N.img. When the tree is to run on, it waits only for a fork of each process.
-import type { MmEntry } from "../images/format/entries.js";
+
 import type { ImageDirectory } from "../images/directory.js";
+import type { MmEntry } from "../images/format/entries.js";
 import { PagesWriter } from "../images/pages/write.js";
 import { O } from "../kernel/abi/fcntl.js";
 import { AT_FDCWD, type Fd } from "../kernel/brand.js";
@@ -44,7 +45,8 @@ export class SavedMemory implements Disposable {
     const { process, foothold, mm, pagemap } = collected;
     const [leader] = process.threads;
     const aside = SetAside.read(mm, pagemap, process.memory);
-    if (leader === undefined || aside === undefined) return this.#noSnapshot("too much memory that a fork does not inherit");
+    if (leader === undefined || aside === undefined)
+      return this.#noSnapshot("too much memory that a fork does not inherit");
     using inside = foothold.enter(leader);
     try {
       this.#copies.set(collected, { snapshot: this.#scope.use(takeSnapshot(inside)), aside });

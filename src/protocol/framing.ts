@@ -13,7 +13,7 @@ export const MAX_MESSAGE_BYTES = 1 << 20;
  * @throws StasisError PROTOCOL when it is larger than MAX_MESSAGE_BYTES; it is taken off the socket then
  */
 export function receiveMessage(socket: Fd): Packet | undefined {
-  const size = unless("ECONNRESET", () => nextPacketBytes(socket)) ?? 0;
+  const size = sizeOfNext(socket) ?? sizeOfNext(socket) ?? 0;
   if (size === 0) return undefined;
   const packet = receivePacket(socket, Math.min(size, MAX_MESSAGE_BYTES));
   if (size <= MAX_MESSAGE_BYTES) return packet;
@@ -25,6 +25,9 @@ export function receiveMessage(socket: Fd): Packet | undefined {
     reason: `it has ${size} bytes, at most ${MAX_MESSAGE_BYTES} are read`,
   });
 }
+
+/** ECONNRESET: the other side left without reading all of ours. That is said once; what it had sent before can be read after. */
+const sizeOfNext = (socket: Fd): number | undefined => unless("ECONNRESET", () => nextPacketBytes(socket));
 
 /** Sends one message; blocks as the socket does. Result: false when the other side is gone. */
 export function sendMessage(socket: Fd, message: Uint8Array, fds: readonly Fd[] = []): boolean {

@@ -44,4 +44,6 @@ export const codes = {
 } as const satisfies Record<string, CodeInfo>;
 
 export type Code = keyof typeof codes;
-export type CodeOf<Class extends ErrorClass> = { [K in Code]: (typeof codes)[K]["class"] extends Class ? K : never }[Code];
+export type CodeOf<Class extends ErrorClass> = {
+  [K in Code]: (typeof codes)[K]["class"] extends Class ? K : never;
+}[Code];

@@ -36,7 +36,10 @@ export const fileKinds = {
   INOTIFY: refused("INOTIFY", "file watches, inotify(7)", { anonInode: "inotify" }),
   MEMFD: refused("MEMFD", "files in memory, memfd_create(2)", { mode: "regular", link: /^\/memfd:/ }),
   NETLINKSK: refused("NETLINKSK", "netlink sockets, netlink(7)"),
-  NS: refused("NS", "namespaces, namespaces(7)", { mode: "regular", link: /^(cgroup|ipc|mnt|net|pid|time|user|uts):\[/ }),
+  NS: refused("NS", "namespaces, namespaces(7)", {
+    mode: "regular",
+    link: /^(cgroup|ipc|mnt|net|pid|time|user|uts):\[/,
+  }),
   PACKETSK: refused("PACKETSK", "packet sockets, packet(7)"),
   PIDFD: refused("PIDFD", "process descriptors, pidfd_open(2)", { anonInode: "[pidfd]" }),
   PIPE: pipe,
@@ -48,7 +51,6 @@ export const fileKinds = {
   UNIXSK: refused("UNIXSK", "sockets, socket(2)", { mode: "socket" }),
 } as const satisfies Record<Exclude<keyof typeof FdType, Unstored>, AnyKind>;
 
-
 /** The kind with this name in an image; undefined: none. */
 export function kindNamed(type: string): AnyKind | undefined {
   return (fileKinds as Readonly<Record<string, AnyKind>>)[type];
@@ -57,8 +59,10 @@ export function kindNamed(type: string): AnyKind | undefined {
 /** The kind of an open file: the most particular signature wins, one with a link before one without. */
 export function recognise(file: OpenFile): AnyKind | undefined {
   const kinds = Object.values<AnyKind>(fileKinds);
-  return kinds.find((kind) => kind.signatures.some((signature) => isParticular(signature) && matches(signature, file))) ??
-    kinds.find((kind) => kind.signatures.some((signature) => matches(signature, file)));
+  return (
+    kinds.find((kind) => kind.signatures.some((signature) => isParticular(signature) && matches(signature, file))) ??
+    kinds.find((kind) => kind.signatures.some((signature) => matches(signature, file)))
+  );
 }
 
 const isParticular = (signature: Signature) => "anonInode" in signature || signature.link !== undefined;
@@ -69,13 +73,13 @@ function matches(signature: Signature, file: OpenFile): boolean {
 }
 
 const modes: Readonly<Record<number, FileMode>> = {
-  0o010000: "fifo",
-  0o020000: "character",
-  0o040000: "directory",
-  0o060000: "block",
-  0o100000: "regular",
-  0o120000: "symlink",
-  0o140000: "socket",
+  2401: "fifo",
+  4802: "character",
+  9604: "directory",
+  14406: "block",
+  16807: "regular",
+  21609: "symlink",
+  26411: "socket",
 };
 /** Anonymous inodes have no type bits at all. */
 export function modeOf({ stat }: OpenFile): FileMode | undefined {

@@ -2,16 +2,17 @@
 //
 // TaskPart: state of one process or thread. FileKind: an open file description. The orchestrators in operations/ walk these
 // families in order and know no kind by name.
-import type { CoreEntry, FdType, FileEntry, FownEntry } from "../images/format/entries.js";
+
 import type { ImageDirectory } from "../images/directory.js";
+import type { CoreEntry, FdType, FileEntry, FownEntry } from "../images/format/entries.js";
 import type { Fd, Pid, TargetFd } from "../kernel/brand.js";
 import type { Fdinfo } from "../kernel/proc/fdinfo.js";
 import type { Mapping } from "../kernel/proc/maps.js";
 import type { TaskStat } from "../kernel/proc/stat.js";
 import type { TaskStatus } from "../kernel/proc/status.js";
 import type { Scope } from "../kernel/scope.js";
-import type { Log } from "../report/log.js";
 import type { Subject } from "../report/error.js";
+import type { Log } from "../report/log.js";
 import type { Inside } from "../tracee/inside.js";
 import type { TargetMemory } from "../tracee/memory.js";
 import type { Registers, Tracee } from "../tracee/tracee.js";
@@ -108,8 +109,7 @@ export interface FileCommon {
 /** How a file is told apart: data, so that the registry can index it and see overlaps. */
 export type Signature =
   /** What stands in brackets behind anon_inode: in its link. */
-  | { readonly anonInode: string }
-  | { readonly mode: FileMode; readonly link?: RegExp };
+  { readonly anonInode: string } | { readonly mode: FileMode; readonly link?: RegExp };
 export type FileMode = "fifo" | "socket" | "regular" | "directory" | "character" | "block" | "symlink";
 
 /**
@@ -129,8 +129,8 @@ export interface FileKind<Field extends FileField = FileField> {
   open(entry: FileEntryOf<Field>, context: RestoreContext): Fd;
   /** Before anything is created: throws StasisError when the file cannot come back. */
   validate?(entry: FileEntryOf<Field>, context: RestoreContext): void;
-  /** In each task that has the file open, when its descriptors are in place: what the kernel ties to a task's own numbers. */
-  settle?(entry: FileEntryOf<Field>, targetFd: TargetFd, thread: RestoredThread): void;
+  /** In each task that has the file open, when its descriptors (`table`) are in place: what the kernel ties to a task's own numbers. */
+  settle?(entry: FileEntryOf<Field>, targetFd: TargetFd, thread: RestoredThread, table: ReadonlySet<number>): void;
 }
 export type FileEntryOf<Field extends FileField> = NonNullable<FileEntry[Field]>;
 /** The message fields of FileEntry. */

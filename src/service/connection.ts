@@ -1,7 +1,7 @@
 // One connection: requests are read, dispatched and answered until the client or the protocol says that it is enough.
 
-import { receiveMessage, sendMessage } from "../protocol/framing.js";
 import { readableWithin } from "../kernel/packets.js";
+import { receiveMessage, sendMessage } from "../protocol/framing.js";
 import { type CriuReq, CriuReqType } from "../protocol/gen/rpc_pb.js";
 import { decodeRequest } from "../protocol/request.js";
 import { encodeResponse } from "../protocol/response.js";

@@ -2,15 +2,14 @@
 //
 // 1. `syscall; go home` is written over the first bytes at AT_ENTRY, code that ran once and never runs again.
 // 2. A signal frame that leads home is written into memory that nobody uses: pages at the low end of the main stack that were
-//    never touched, or else the stack below the red zone (128 bytes, System V ABI).
+//    never touched (all zero, and far below where the stack is in use), or else the stack below the red zone (128 bytes, System V ABI).
 // 3. One remote mmap(2) makes the area for stub and scratch; the bytes at AT_ENTRY go back.
 // Should the engine die, the kernel lets the thread run: it finishes the call and goes home by itself. What may stay behind is
 // an unused mapping.
-import { CATEGORY, scanPages } from "../kernel/proc/pagemap.js";
-import { MADV, MAP, PROT } from "../kernel/abi/mman.js";
+import { MAP, PROT } from "../kernel/abi/mman.js";
 import { type Address, asAddress, NO_TARGET_FD } from "../kernel/brand.js";
 import { isFailure } from "../kernel/declare/syscall.js";
-import { type ErrnoName, errnoName } from "../kernel/errno.js";
+import { errnoName } from "../kernel/errno.js";
 import { AT_ENTRY, readAuxv } from "../kernel/proc/auxv.js";
 import type { Mapping } from "../kernel/proc/maps.js";
 import { syscalls } from "../kernel/syscalls.js";
@@ -45,9 +44,9 @@ export class Foothold {
   readonly lengthBytes = BigInt(AREA_BYTES);
 
   /** Makes the area in a stopped process. Throws StasisError when the target cannot hold it; the target is then as before. */
-  static plant(leader: Tracee, memory: TargetMemory, mappings: readonly Mapping[], pagemap: PagemapFd): Foothold {
+  static plant(leader: Tracee, memory: TargetMemory, mappings: readonly Mapping[]): Foothold {
     const prot = PROT.PROT_READ | PROT.PROT_WRITE | PROT.PROT_EXEC;
-    const at = callOnce(leader, memory, mappings, pagemap, [
+    const at = callOnce(leader, memory, mappings, [
       syscalls.mmap.number,
       [0n, BigInt(AREA_BYTES), BigInt(prot), BigInt(MAP.MAP_PRIVATE | MAP.MAP_ANONYMOUS), BigInt(NO_TARGET_FD), 0n],
     ]);
@@ -72,15 +71,10 @@ export class Foothold {
   }
 
   /** Unmaps the area; the process holds nothing of ours any more. */
-  remove(pagemap: PagemapFd): void {
-    callOnce(this.leader, this.memory, this.mappings, pagemap, [
-      syscalls.munmap.number,
-      [this.area, BigInt(AREA_BYTES)],
-    ]);
+  remove(): void {
+    callOnce(this.leader, this.memory, this.mappings, [syscalls.munmap.number, [this.area, BigInt(AREA_BYTES)]]);
   }
 }
-
-type PagemapFd = Parameters<typeof scanPages>[0];
 
 /** Inside a thread that will go on where it was. */
 export class Entered extends Inside implements Disposable {
@@ -113,20 +107,22 @@ function callOnce(
   leader: Tracee,
   memory: TargetMemory,
   mappings: readonly Mapping[],
-  pagemap: PagemapFd,
   [number, words]: readonly [number: number, words: readonly bigint[]],
 ): bigint {
   const registers = leaveCriticalSection(leader, memory);
+  const mask = leader.signalMask();
   const site = entrySite(leader, memory, mappings);
-  const room = borrowRoom(leader, memory, mappings, pagemap, registers);
+  const frame = layOutSigframe(frameAddress(leader, memory, mappings, registers), {
+    registers,
+    mask,
+    xstate: leader.xstate(),
+  });
+  const room = borrowBytes(memory, asAddress(frame.ucontext), frame.bytes);
   try {
-    const frame = layOutSigframe(room.at, { registers, mask: leader.signalMask(), xstate: leader.xstate() });
-    memory.write(room.at, frame.bytes);
     const ground: Ground = { stub: site.at, scratch: { at: room.at, sizeBytes: 0 }, home: frame.ucontext };
-    using inside = new Entered(leader, memory, ground, registers, leader.signalMask());
+    using inside = new Entered(leader, memory, ground, registers, mask);
     const result = inside.rawCall(number, words);
-    if (room.untouched !== undefined) inside.rawCall(syscalls.madvise.number, [room.untouched, BigInt(SIGFRAME_ROOM), BigInt(MADV.MADV_DONTNEED)]);
-    if (isFailure(result)) throw refused(leader, errnoName(-Number(result)) as ErrnoName);
+    if (isFailure(result)) throw refused(leader, errnoName(-Number(result)));
     return result;
   } finally {
     room.giveBack();
@@ -139,40 +135,41 @@ function entrySite(leader: Tracee, memory: TargetMemory, mappings: readonly Mapp
   const holds = (address: bigint) =>
     mappings.some((mapping) => mapping.executable && mapping.start <= address && address + 16n <= mapping.end);
   const vdso = mappings.find((mapping) => mapping.path === "[vdso]");
-  const fallback = vdso ?? mappings.find((mapping) => mapping.executable && !mapping.shared && mapping.path !== "[vsyscall]");
+  const fallback =
+    vdso ?? mappings.find((mapping) => mapping.executable && !mapping.shared && mapping.path !== "[vsyscall]");
   // Without its entry code (unmapped, or a program run by hand) the ELF header of the vdso has to do.
   const at = entry !== undefined && holds(entry) ? entry : fallback?.start;
   if (at === undefined) throw refused(leader, "no executable mapping");
-  return borrowBytes(memory, asAddress(at), oneCallBytes.byteLength, oneCallBytes);
+  return borrowBytes(memory, asAddress(at), oneCallBytes);
 }
 
-function borrowBytes(memory: TargetMemory, at: Address, lengthBytes: number, put?: Uint8Array): Borrowed {
-  const before = memory.read(at, lengthBytes);
-  if (put !== undefined) memory.write(at, put);
+function borrowBytes(memory: TargetMemory, at: Address, put: Uint8Array): Borrowed {
+  const before = memory.read(at, put.byteLength);
+  memory.write(at, put);
   return { at, giveBack: () => memory.write(at, before) };
 }
 
-function borrowRoom(
+/** Where the frame may lie: memory that the program does not use. */
+function frameAddress(
   leader: Tracee,
   memory: TargetMemory,
   mappings: readonly Mapping[],
-  pagemap: PagemapFd,
   registers: Registers,
-): Borrowed & { readonly untouched?: Address } {
+): Address {
   const stack = mappings.find((mapping) => mapping.path === "[stack]");
   const room = BigInt(SIGFRAME_ROOM);
-  if (stack !== undefined && stack.end - stack.start >= 2n * room && stack.writable && isUntouched(pagemap, stack.start, stack.start + room)) {
-    return { at: stack.start, untouched: stack.start, giveBack: () => undefined };
-  }
+  const isFarBelow =
+    stack !== undefined &&
+    (registers.sp >= stack.end || registers.sp < stack.start || registers.sp - stack.start > 4n * room);
+  if (stack?.writable === true && isFarBelow && isAllZero(memory.read(stack.start, SIGFRAME_ROOM))) return stack.start;
   const at = asAddress((registers.sp - RED_ZONE - room) & ~63n);
   const around = mappings.find((mapping) => mapping.start <= at && registers.sp <= mapping.end && mapping.writable);
   if (around === undefined) throw refused(leader, "no room on its stack");
-  return borrowBytes(memory, at, SIGFRAME_ROOM);
+  return at;
 }
 
-function isUntouched(pagemap: PagemapFd, start: bigint, end: bigint): boolean {
-  const touched = scanPages(pagemap, asAddress(start), asAddress(end), { anyOf: CATEGORY.PRESENT | CATEGORY.SWAPPED });
-  return touched.next().done === true;
+function isAllZero(bytes: Uint8Array): boolean {
+  return bytes.every((byte) => byte === 0);
 }
 
 function refused({ pid, comm }: Tracee, why: string): StasisError {

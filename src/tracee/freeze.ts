@@ -3,9 +3,9 @@ import { PTRACE_O } from "../kernel/abi/ptrace.js";
 import { timespec } from "../kernel/abi/time.js";
 import type { Pid } from "../kernel/brand.js";
 import { SyscallError } from "../kernel/errno.js";
-import { listChildren, listThreads } from "../kernel/proc/tasks.js";
 import { readStat, type TaskStat } from "../kernel/proc/stat.js";
 import { readStatus } from "../kernel/proc/status.js";
+import { listChildren, listThreads } from "../kernel/proc/tasks.js";
 import { sys } from "../kernel/syscalls.js";
 import { StasisError } from "../report/error.js";
 import { TRACE_OPTIONS, Tracee } from "./tracee.js";
@@ -39,7 +39,11 @@ const PF_KTHREAD = 0x200000;
  * runs again.
  */
 export function freezeTree(root: Pid, options: { readonly timeoutMs: number; readonly engine: Pid }): FrozenTask[] {
-  const freezing = new Freezing(root, options.timeoutMs === 0 ? undefined : Date.now() + options.timeoutMs, options.engine);
+  const freezing = new Freezing(
+    root,
+    options.timeoutMs === 0 ? undefined : Date.now() + options.timeoutMs,
+    options.engine,
+  );
   try {
     return freezing.run();
   } catch (error) {
@@ -82,14 +86,17 @@ class Freezing {
   #checkRoot(): void {
     const stat = readStat(this.root);
     const status = readStatus(this.root);
+    if (stat === undefined || status === undefined) {
+      throw refused(this.root, "?", "no such process", "name a process that is running");
+    }
     const refuse = (reason: string, remedy: string): never => {
-      throw refused(this.root, stat?.comm ?? "?", reason, remedy);
+      throw refused(this.root, stat.comm, reason, remedy);
     };
-    if (stat === undefined || status === undefined) return refuse("no such process", "name a process that is running");
     if (status.tgid !== this.root) refuse(`it is a thread of process ${status.tgid}`, `name process ${status.tgid}`);
     if (stat.state === "Z") refuse("it is a zombie", "name a process that is running");
     if ((stat.flags & PF_KTHREAD) !== 0) refuse("it is a kernel thread", "name a process of user space");
-    if (status.tracerPid !== 0) refuse(`process ${status.tracerPid} traces it`, "end the debugger or the other dump first");
+    if (status.tracerPid !== 0)
+      refuse(`process ${status.tracerPid} traces it`, "end the debugger or the other dump first");
   }
 
   #freezeUnder(pid: Pid): void {
@@ -204,7 +211,8 @@ class Freezing {
 
   /** Filters of the target must not judge our calls. The kernel takes the suspension back when we are gone. */
   #suspendSeccomp(tracee: Tracee): void {
-    if ((readStatus(tracee.tid)?.seccomp ?? 0) !== 0) tracee.setOptions(TRACE_OPTIONS | PTRACE_O.PTRACE_O_SUSPEND_SECCOMP);
+    if ((readStatus(tracee.tid)?.seccomp ?? 0) !== 0)
+      tracee.setOptions(TRACE_OPTIONS | PTRACE_O.PTRACE_O_SUSPEND_SECCOMP);
   }
 
   #engineInside(): StasisError {
@@ -226,6 +234,11 @@ class Freezing {
 }
 
 function refused(pid: Pid, comm: string, reason: string, remedy: string): StasisError {
-  return new StasisError({ code: "NO_SUCH_PROCESS", doing: "freeze", subject: { kind: "process", pid, comm }, reason, remedy });
+  return new StasisError({
+    code: "NO_SUCH_PROCESS",
+    doing: "freeze",
+    subject: { kind: "process", pid, comm },
+    reason,
+    remedy,
+  });
 }
-

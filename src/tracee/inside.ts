@@ -5,10 +5,10 @@
 // many calls is written into scratch memory and run by the stub's loop with one stop at its end.
 import type { Address } from "../kernel/brand.js";
 import { asAddress } from "../kernel/brand.js";
-import { isFailure, type Syscall, showArguments, type ThereCalls } from "../kernel/declare/syscall.js";
 import type { Layout } from "../kernel/declare/struct.js";
+import { isFailure, type Syscall, showArguments, type ThereCalls } from "../kernel/declare/syscall.js";
 import { SyscallError } from "../kernel/errno.js";
-import { sys, type Syscalls, syscalls } from "../kernel/syscalls.js";
+import { type Syscalls, sys, syscalls } from "../kernel/syscalls.js";
 import { StasisError } from "../report/error.js";
 import type { TargetMemory } from "./memory.js";
 import { decodeResults, ENTRY_BYTES, encodeProgram, type RemoteCall, UNTOUCHED } from "./program.js";
@@ -150,7 +150,8 @@ export class Inside {
 
   #checkAlive(): void {
     const event = this.tracee.poll();
-    if (event !== undefined) throw this.tracee.lost("run a program of syscalls in", event);
+    if (event?.kind === "stop") this.tracee.continue();
+    else if (event !== undefined) throw this.tracee.lost("run a program of syscalls in", event);
   }
 
   #check(calls: readonly RemoteCall[], results: readonly bigint[]): void {

@@ -1,6 +1,6 @@
 // The memory of a target: /proc/PID/mem, proc_pid_mem(5). Writes go through read-only pages too (FOLL_FORCE).
 import { O } from "../kernel/abi/fcntl.js";
-import { AT_FDCWD, type Address, type Fd, type Pid } from "../kernel/brand.js";
+import { type Address, AT_FDCWD, type Fd, type Pid } from "../kernel/brand.js";
 import { sys } from "../kernel/syscalls.js";
 
 /** Reads and writes memory of one process; holds one descriptor until disposed. */

@@ -74,7 +74,12 @@ export function newChild(tracee: Tracee, birth?: Birth): Tracee {
 function notBorn(tracee: Tracee, birth: Birth | undefined): Error {
   const raw = BigInt.asIntN(64, tracee.registers().ax);
   if (!isFailure(raw)) return new RangeError(`clone returned ${raw} and no event`);
-  const error = new SyscallError("clone", -Number(raw), birth === undefined ? [] : [`set_tid ${birth.tid}`], tracee.tid);
+  const error = new SyscallError(
+    "clone",
+    -Number(raw),
+    birth === undefined ? [] : [`set_tid ${birth.tid}`],
+    tracee.tid,
+  );
   if (error.number !== errno.EEXIST || birth === undefined) return error;
   return new StasisError({
     code: "PID_BUSY",

@@ -16,7 +16,9 @@ export interface RemoteCall {
 }
 
 type RemoteCalls = {
-  readonly [K in keyof Syscalls]: Syscalls[K] extends Syscall<infer A, infer _R> ? (...args: ThereArgs<A>) => RemoteCall : never;
+  readonly [K in keyof Syscalls]: Syscalls[K] extends Syscall<infer A, infer _R>
+    ? (...args: ThereArgs<A>) => RemoteCall
+    : never;
 };
 
 /** Builds entries of a program: `remote.munmap(address, 4096n)` is a call to be made, not one made. */
@@ -52,4 +54,3 @@ export function decodeResults(bytes: Uint8Array): bigint[] {
   const words = new BigInt64Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 8);
   return Array.from({ length: words.length / ENTRY_WORDS }, (_, index) => words[index * ENTRY_WORDS + 7] ?? UNTOUCHED);
 }
-

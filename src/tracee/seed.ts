@@ -71,7 +71,10 @@ export interface Seed {
 }
 
 /** Starts a seed whose region begins at `base`; it dies with us. With `spawn` the caller says how it is started. */
-export function startSeed(base: Address, spawn: (path: string) => number = (path) => posixSpawn(path, ["stasis-seed"])): Seed {
+export function startSeed(
+  base: Address,
+  spawn: (path: string) => number = (path) => posixSpawn(path, ["stasis-seed"]),
+): Seed {
   const boot = base + BigInt(REGION_BYTES) - PAGE;
   const pid = spawnElf(seedElf(boot), spawn);
   sys.ptraceSeize(pid, 0n, SEED_OPTIONS);
@@ -81,7 +84,12 @@ export function startSeed(base: Address, spawn: (path: string) => number = (path
   if (event.kind !== "stop") throw tracee.lost("start the seed", event);
   tracee.blockSignals();
   const memory = new TargetMemory(pid);
-  const booted = new Inside(tracee, memory, { stub: asAddress(boot + ELF_BYTES), scratch: { at: asAddress(0n), sizeBytes: 0 }, home: 0n }, tracee.registers());
+  const booted = new Inside(
+    tracee,
+    memory,
+    { stub: asAddress(boot + ELF_BYTES), scratch: { at: asAddress(0n), sizeBytes: 0 }, home: 0n },
+    tracee.registers(),
+  );
   const inside = settle(booted, base);
   return { inside, parked: clearAround(inside, base) };
 }
@@ -92,7 +100,12 @@ function spawnElf(image: Uint8Array, spawn: (path: string) => number): Pid {
   sys.write(memfd.fd, image, image.byteLength);
   const pid = spawn(`/proc/self/fd/${memfd.fd}`);
   if (pid > 0) return asPid(pid);
-  throw new StasisError({ code: "KERNEL_REFUSED", doing: "start", subject: { kind: "host", what: "a process to restore into" }, reason: `errno ${-pid}` });
+  throw new StasisError({
+    code: "KERNEL_REFUSED",
+    doing: "start",
+    subject: { kind: "host", what: "a process to restore into" },
+    reason: `errno ${-pid}`,
+  });
 }
 
 /** One page, loaded at `boot`, executable, whose entry is the stub's pause loop. */

@@ -1,6 +1,6 @@
 // The signal frame that takes a thread home: struct rt_sigframe of arch/x86/include/asm/sigframe.h, as rt_sigreturn(2) reads it.
 import { bytes, struct, u16, u32, u64 } from "../kernel/declare/struct.js";
-import { ERESTARTNOHAND, ERESTARTNOINTR, ERESTARTSYS, ERESTART_RESTARTBLOCK } from "../kernel/errno.js";
+import { ERESTART_RESTARTBLOCK, ERESTARTNOHAND, ERESTARTNOINTR, ERESTARTSYS } from "../kernel/errno.js";
 import type { Registers } from "./tracee.js";
 
 const UC_FP_XSTATE = 1n;
@@ -64,7 +64,10 @@ export interface Sigframe {
 }
 
 /** Lays a frame out at the 64-byte aligned address `at` that gives a thread these registers, mask and FPU state back. */
-export function layOutSigframe(at: bigint, state: { registers: Registers; mask: bigint; xstate: Uint8Array }): Sigframe {
+export function layOutSigframe(
+  at: bigint,
+  state: { registers: Registers; mask: bigint; xstate: Uint8Array },
+): Sigframe {
   const xstate = framedXstate(state.xstate);
   const fpstate = at + 512n;
   const registers = resumed(state.registers);
@@ -104,7 +107,11 @@ function framedXstate(xstate: Uint8Array): Uint8Array {
   const view = new DataView(framed.buffer);
   view.setUint32(FX_SW_BYTES, FP_XSTATE_MAGIC1, true);
   view.setUint32(FX_SW_BYTES + 4, sizeBytes + 4, true);
-  view.setBigUint64(FX_SW_BYTES + 8, new DataView(xstate.buffer, xstate.byteOffset).getBigUint64(FX_SW_BYTES, true), true);
+  view.setBigUint64(
+    FX_SW_BYTES + 8,
+    new DataView(xstate.buffer, xstate.byteOffset).getBigUint64(FX_SW_BYTES, true),
+    true,
+  );
   view.setUint32(FX_SW_BYTES + 16, sizeBytes, true);
   view.setUint32(sizeBytes, FP_XSTATE_MAGIC2, true);
   return framed;

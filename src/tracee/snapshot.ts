@@ -4,16 +4,17 @@
 // 2. The helper forks the copy, and ends; so the copy becomes a child of init, or of a subreaper above the tree.
 // 3. The target reaps the helper. The copy never runs; it dies with us (PTRACE_O_EXITKILL) or by `dispose`.
 // Should we die in between: helper and copy exit by themselves (stub.ts, oneClone), since nobody traces them any more.
-import { PTRACE_O } from "../kernel/abi/ptrace.js";
+
 import { CLONE, W } from "../kernel/abi/process.js";
+import { PTRACE_O } from "../kernel/abi/ptrace.js";
 import { SIG } from "../kernel/abi/signal.js";
 import { asAddress, NULL, type Pid } from "../kernel/brand.js";
 import { unless } from "../kernel/errno.js";
 import { sys, syscalls } from "../kernel/syscalls.js";
 import type { Entered } from "./foothold.js";
 import { Inside } from "./inside.js";
-import { layOutSigframe } from "./sigframe.js";
 import { newChild } from "./offspring.js";
+import { layOutSigframe } from "./sigframe.js";
 import { stubOffset } from "./stub.js";
 import { TRACE_OPTIONS } from "./tracee.js";
 import { waitFor } from "./wait.js";

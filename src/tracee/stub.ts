@@ -90,13 +90,22 @@ export type StubPiece = keyof typeof pieces;
 /** Where each piece begins, in bytes from the start of the stub. */
 export const stubOffset: Readonly<Record<StubPiece, bigint>> = place();
 /** The whole stub; position-independent. */
-export const stubBytes: Uint8Array = Uint8Array.from(Object.values(pieces).flatMap((piece) => [...piece.flat(), 0x0f, 0x0b])); // ud2 between
+export const stubBytes: Uint8Array = Uint8Array.from(
+  Object.values(pieces).flatMap((piece) => [...piece.flat(), 0x0f, 0x0b]),
+); // ud2 between
 
 /** `oneCall` alone, for the first call made at a place of the target's own code. */
 export const oneCallBytes: Uint8Array = Uint8Array.from(oneCall.flat());
 
 function place(): Record<StubPiece, bigint> {
-  const offset: Record<StubPiece, bigint> = { oneCall: 0n, oneClone: 0n, programThenHome: 0n, programThenTrap: 0n, pauseForever: 0n, leave: 0n };
+  const offset: Record<StubPiece, bigint> = {
+    oneCall: 0n,
+    oneClone: 0n,
+    programThenHome: 0n,
+    programThenTrap: 0n,
+    pauseForever: 0n,
+    leave: 0n,
+  };
   let at = 0n;
   for (const name of Object.keys(pieces) as StubPiece[]) {
     offset[name] = at;

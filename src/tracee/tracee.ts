@@ -1,5 +1,5 @@
 // One traced thread: its registers, masks and stops. ptrace(2).
-import { NT_X86_XSTATE, PTRACE_O, iovec, user_regs_struct } from "../kernel/abi/ptrace.js";
+import { iovec, NT_X86_XSTATE, PTRACE_O, user_regs_struct } from "../kernel/abi/ptrace.js";
 import { SIG, SIGSET_BYTES } from "../kernel/abi/signal.js";
 import type { Pid } from "../kernel/brand.js";
 import { addressOf } from "../kernel/call.js";
@@ -7,7 +7,7 @@ import type { ShapeOf } from "../kernel/declare/struct.js";
 import { unless } from "../kernel/errno.js";
 import { sys } from "../kernel/syscalls.js";
 import { StasisError } from "../report/error.js";
-import { pollFor, showEvent, waitFor, type WaitEvent } from "./wait.js";
+import { pollFor, showEvent, type WaitEvent, waitFor } from "./wait.js";
 
 export type Registers = ShapeOf<typeof user_regs_struct>;
 
@@ -71,8 +71,13 @@ export class Tracee {
 
   /** Lets the thread run to its next syscall entry or exit, and waits for that. Stop signals that come in between are put off. */
   stepSyscall(): WaitEvent {
-    sys.ptraceSyscall(this.tid, 0n, 0);
-    return this.waitPastStopSignals(() => sys.ptraceSyscall(this.tid, 0n, 0));
+    const resume = () => sys.ptraceSyscall(this.tid, 0n, 0);
+    resume();
+    for (let event = this.waitPastStopSignals(resume); ; event = this.waitPastStopSignals(resume)) {
+      // A task that was stopped when we came reports that stop again for our interrupt: ptrace(2), "Group-stop".
+      if (event.kind !== "stop") return event;
+      resume();
+    }
   }
 
   continue(signal = 0): void {

@@ -1,6 +1,7 @@
 // The one waiter: every wait4(2) of the engine. ptrace(2), "Stopped states".
-import { PTRACE_EVENT_STOP } from "../kernel/abi/ptrace.js";
+
 import { W } from "../kernel/abi/process.js";
+import { PTRACE_EVENT_STOP } from "../kernel/abi/ptrace.js";
 import type { Pid } from "../kernel/brand.js";
 import { unless } from "../kernel/errno.js";
 import { sys } from "../kernel/syscalls.js";

@@ -2,10 +2,13 @@
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { codes } from "../../src/report/codes.js";
+import { type AnyKind, fileKinds } from "../../src/resources/index.js";
+import { taskParts } from "../../src/resources/task/index.js";
 
 /** The text of each generated document, by its path in the repository. */
 export const documents: Readonly<Record<string, () => string>> = {
   "docs/errors.md": errors,
+  "docs/support.md": support,
 };
 
 export const pathOf = (document: string): string => fileURLToPath(new URL(`../../../${document}`, import.meta.url));
@@ -17,8 +20,9 @@ const classes = {
   bug: "stasis itself is wrong.",
 } as const;
 
+const row = (...cells: readonly (string | number)[]) => `| ${cells.join(" | ")} |`;
+
 function errors(): string {
-  const row = (...cells: readonly (string | number)[]) => `| ${cells.join(" | ")} |`;
   const meanings = Object.entries(classes).map(([name, meaning]) => row(name, meaning));
   const rows = Object.entries(codes).map(([code, info]) =>
     row(`\`${code}\``, info.class, info.crErrno || "", info.meaning),
@@ -37,6 +41,47 @@ function errors(): string {
     "| code | class | `cr_errno` | meaning |",
     "|---|---|---|---|",
     ...rows,
+    "",
+  ].join("\n");
+}
+
+function support(): string {
+  const kinds = Object.values<AnyKind>(fileKinds);
+  const files = kinds.map((kind) =>
+    kind.support === "full"
+      ? row(`\`${kind.type}\``, kind.summary, "yes", (kind.limits ?? []).join("; "))
+      : row(`\`${kind.type}\``, kind.summary, "refused", kind.remedy),
+  );
+  const parts = taskParts.map(({ name, of, limits = [] }) => row(name, of, limits.join("; ")));
+  const refusals = Object.entries(codes).filter(([code]) => code.endsWith("_UNSUPPORTED"));
+  return [
+    "<!-- Made by `npm run docs` from src/resources/index.ts, src/resources/task/index.ts and src/report/codes.ts. -->",
+    "# What is carried over",
+    "",
+    "What stands here as *refused* is found before anything is changed: the dump fails with a sentence that names the process, the object and",
+    "the reason, and the program runs on.",
+    "",
+    "## Open files",
+    "",
+    "The first column is the name in the image format.",
+    "",
+    "| kind | what it is | dumped and restored | limits, or what to do instead |",
+    "|---|---|---|---|",
+    ...files,
+    "",
+    "## State of processes and threads",
+    "",
+    "| state | of each | limits |",
+    "|---|---|---|",
+    ...parts,
+    "",
+    "## Refusals",
+    "",
+    "All codes are in [errors.md](errors.md); these say that something is not supported.",
+    "",
+    "| code | meaning |",
+    "|---|---|",
+    ...refusals.map(([code, { meaning }]) => row(`\`${code}\``, meaning)),
     "",
   ].join("\n");
 }

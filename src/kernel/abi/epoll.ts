@@ -6,5 +6,15 @@ export const epoll_event = struct("epoll_event", 12, { events: [0, u32], data: [
 
 export const epollCalls = {
   epoll_create1: syscall("epoll_create1", 291, [["flags", int]], newFd),
-  epoll_ctl: syscall("epoll_ctl", 233, [["epfd", fd], ["operation", int], ["fd", fd], ["event", buffer]], nothing),
+  epoll_ctl: syscall(
+    "epoll_ctl",
+    233,
+    [
+      ["epfd", fd],
+      ["operation", int],
+      ["fd", fd],
+      ["event", buffer],
+    ],
+    nothing,
+  ),
 };

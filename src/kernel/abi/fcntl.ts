@@ -1,7 +1,21 @@
 // open(2), fcntl(2), close(2), read(2): include/uapi/asm-generic/fcntl.h, include/uapi/linux/fcntl.h
-import { i32, i64, struct, u16, u32 } from "../declare/struct.js";
+
 import { flags } from "../declare/flags.js";
-import { buffer, count, fd, from, int, long, newFd, nothing, path, rawPath, syscall, wide } from "../declare/syscall.js";
+import { i32, i64, struct, u16, u32 } from "../declare/struct.js";
+import {
+  buffer,
+  count,
+  fd,
+  from,
+  int,
+  long,
+  newFd,
+  nothing,
+  path,
+  rawPath,
+  syscall,
+  wide,
+} from "../declare/syscall.js";
 
 export const O = flags({
   O_WRONLY: 1,
@@ -39,34 +53,218 @@ export const F_OWNER_PID = 1;
 export const F_OWNER_PGRP = 2;
 
 export const f_owner_ex = struct("f_owner_ex", 8, { type: [0, i32], pid: [4, i32] });
-export const flock = struct("flock", 32, { l_type: [0, u16], l_whence: [2, u16], l_start: [8, i64], l_len: [16, i64], l_pid: [24, i32] });
+export const flock = struct("flock", 32, {
+  l_type: [0, u16],
+  l_whence: [2, u16],
+  l_start: [8, i64],
+  l_len: [16, i64],
+  l_pid: [24, i32],
+});
 export const f_owner_uids = struct("f_owner_uids", 8, { uid: [0, u32], euid: [4, u32] });
 
 const fcntl = 72;
 export const fcntlCalls = {
-  openat: syscall("openat", 257, [["dirfd", fd], ["path", path], ["flags", O], ["mode", int]], newFd),
-  openatRaw: syscall("openat", 257, [["dirfd", fd], ["path", rawPath], ["flags", O], ["mode", int]], newFd),
+  openat: syscall(
+    "openat",
+    257,
+    [
+      ["dirfd", fd],
+      ["path", path],
+      ["flags", O],
+      ["mode", int],
+    ],
+    newFd,
+  ),
+  openatRaw: syscall(
+    "openat",
+    257,
+    [
+      ["dirfd", fd],
+      ["path", rawPath],
+      ["flags", O],
+      ["mode", int],
+    ],
+    newFd,
+  ),
   close: syscall("close", 3, [["fd", fd]], nothing),
-  close_range: syscall("close_range", 436, [["first", int], ["last", int], ["flags", int]], nothing),
-  read: syscall("read", 0, [["fd", fd], ["to", buffer], ["lengthBytes", int]], count),
-  write: syscall("write", 1, [["fd", fd], ["from", buffer], ["lengthBytes", int]], count),
-  pread64: syscall("pread64", 17, [["fd", fd], ["to", buffer], ["lengthBytes", int], ["offset", long]], count),
-  pwrite64: syscall("pwrite64", 18, [["fd", fd], ["from", buffer], ["lengthBytes", int], ["offset", long]], count),
-  lseek: syscall("lseek", 8, [["fd", fd], ["offset", long], ["whence", int]], wide),
+  close_range: syscall(
+    "close_range",
+    436,
+    [
+      ["first", int],
+      ["last", int],
+      ["flags", int],
+    ],
+    nothing,
+  ),
+  read: syscall(
+    "read",
+    0,
+    [
+      ["fd", fd],
+      ["to", buffer],
+      ["lengthBytes", int],
+    ],
+    count,
+  ),
+  write: syscall(
+    "write",
+    1,
+    [
+      ["fd", fd],
+      ["from", buffer],
+      ["lengthBytes", int],
+    ],
+    count,
+  ),
+  pread64: syscall(
+    "pread64",
+    17,
+    [
+      ["fd", fd],
+      ["to", buffer],
+      ["lengthBytes", int],
+      ["offset", long],
+    ],
+    count,
+  ),
+  pwrite64: syscall(
+    "pwrite64",
+    18,
+    [
+      ["fd", fd],
+      ["from", buffer],
+      ["lengthBytes", int],
+      ["offset", long],
+    ],
+    count,
+  ),
+  lseek: syscall(
+    "lseek",
+    8,
+    [
+      ["fd", fd],
+      ["offset", long],
+      ["whence", int],
+    ],
+    wide,
+  ),
   dup: syscall("dup", 32, [["fd", fd]], newFd),
-  dup3: syscall("dup3", 292, [["fd", fd], ["newfd", fd], ["flags", O]], newFd),
-  ftruncate: syscall("ftruncate", 77, [["fd", fd], ["lengthBytes", long]], nothing),
-  unlinkat: syscall("unlinkat", 263, [["dirfd", fd], ["path", path], ["flags", int]], nothing),
-  linkat: syscall("linkat", 265, [["olddirfd", fd], ["oldpath", path], ["newdirfd", fd], ["newpath", path], ["flags", int]], nothing),
-  mknodat: syscall("mknodat", 259, [["dirfd", fd], ["path", path], ["mode", int], ["dev", long]], nothing),
+  dup3: syscall(
+    "dup3",
+    292,
+    [
+      ["fd", fd],
+      ["newfd", fd],
+      ["flags", O],
+    ],
+    newFd,
+  ),
+  ftruncate: syscall(
+    "ftruncate",
+    77,
+    [
+      ["fd", fd],
+      ["lengthBytes", long],
+    ],
+    nothing,
+  ),
+  unlinkat: syscall(
+    "unlinkat",
+    263,
+    [
+      ["dirfd", fd],
+      ["path", path],
+      ["flags", int],
+    ],
+    nothing,
+  ),
+  linkat: syscall(
+    "linkat",
+    265,
+    [
+      ["olddirfd", fd],
+      ["oldpath", path],
+      ["newdirfd", fd],
+      ["newpath", path],
+      ["flags", int],
+    ],
+    nothing,
+  ),
+  mknodat: syscall(
+    "mknodat",
+    259,
+    [
+      ["dirfd", fd],
+      ["path", path],
+      ["mode", int],
+      ["dev", long],
+    ],
+    nothing,
+  ),
   fchdir: syscall("fchdir", 81, [["fd", fd]], nothing),
   chroot: syscall("chroot", 161, [["path", path]], nothing),
+  readlinkat: syscall(
+    "readlinkat",
+    267,
+    [
+      ["dirfd", fd],
+      ["path", path],
+      ["to", buffer],
+      ["lengthBytes", int],
+    ],
+    count,
+  ),
   umask: syscall("umask", 95, [["mask", int]], count),
-  fcntlDupFd: syscall("fcntl", fcntl, [["fd", fd], ["command", int], ["lowest", int]], newFd),
-  fcntlGetFd: syscall("fcntl", fcntl, [["fd", fd], ["F_GETFD", int]], count),
-  fcntlSet: syscall("fcntl", fcntl, [["fd", fd], ["command", int], ["value", int]], count),
-  fcntlSetOwner: syscall("fcntl", fcntl, [["fd", fd], ["F_SETOWN_EX", int], ["owner", from(f_owner_ex)]], nothing),
-  fcntlInto: syscall("fcntl", fcntl, [["fd", fd], ["command", int], ["to", buffer]], nothing),
+  fcntlDupFd: syscall(
+    "fcntl",
+    fcntl,
+    [
+      ["fd", fd],
+      ["command", int],
+      ["lowest", int],
+    ],
+    newFd,
+  ),
+  fcntlGetFd: syscall(
+    "fcntl",
+    fcntl,
+    [
+      ["fd", fd],
+      ["F_GETFD", int],
+    ],
+    count,
+  ),
+  fcntlSet: syscall(
+    "fcntl",
+    fcntl,
+    [
+      ["fd", fd],
+      ["command", int],
+      ["value", int],
+    ],
+    count,
+  ),
+  fcntlSetOwner: syscall(
+    "fcntl",
+    fcntl,
+    [
+      ["fd", fd],
+      ["F_SETOWN_EX", int],
+      ["owner", from(f_owner_ex)],
+    ],
+    nothing,
+  ),
+  fcntlInto: syscall(
+    "fcntl",
+    fcntl,
+    [
+      ["fd", fd],
+      ["command", int],
+      ["to", buffer],
+    ],
+    nothing,
+  ),
 };
 export const F_DUPFD = 0;
 export const F_GETFD = 1;

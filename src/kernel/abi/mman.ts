@@ -1,6 +1,18 @@
 // mmap(2) and what belongs to it: include/uapi/asm-generic/mman-common.h, include/uapi/linux/mman.h
 import { flags } from "../declare/flags.js";
-import { buffer, count, fd, foreignAddress, int, long, newAddress, newFd, nothing, path, syscall } from "../declare/syscall.js";
+import {
+  buffer,
+  count,
+  fd,
+  foreignAddress,
+  int,
+  long,
+  newAddress,
+  newFd,
+  nothing,
+  path,
+  syscall,
+} from "../declare/syscall.js";
 
 export const PAGE_SIZE = 4096n;
 export const PAGE_BYTES = 4096;
@@ -41,22 +53,96 @@ export const mmanCalls = {
   mmap: syscall(
     "mmap",
     9,
-    [["address", foreignAddress], ["lengthBytes", long], ["prot", PROT], ["flags", MAP], ["fd", fd], ["offset", long]],
+    [
+      ["address", foreignAddress],
+      ["lengthBytes", long],
+      ["prot", PROT],
+      ["flags", MAP],
+      ["fd", fd],
+      ["offset", long],
+    ],
     newAddress,
   ),
-  munmap: syscall("munmap", 11, [["address", foreignAddress], ["lengthBytes", long]], nothing),
-  mprotect: syscall("mprotect", 10, [["address", foreignAddress], ["lengthBytes", long], ["prot", PROT]], nothing),
+  munmap: syscall(
+    "munmap",
+    11,
+    [
+      ["address", foreignAddress],
+      ["lengthBytes", long],
+    ],
+    nothing,
+  ),
+  mprotect: syscall(
+    "mprotect",
+    10,
+    [
+      ["address", foreignAddress],
+      ["lengthBytes", long],
+      ["prot", PROT],
+    ],
+    nothing,
+  ),
   mremap: syscall(
     "mremap",
     25,
-    [["old", foreignAddress], ["oldLengthBytes", long], ["newLengthBytes", long], ["flags", int], ["new", foreignAddress]],
+    [
+      ["old", foreignAddress],
+      ["oldLengthBytes", long],
+      ["newLengthBytes", long],
+      ["flags", int],
+      ["new", foreignAddress],
+    ],
     newAddress,
   ),
-  madvise: syscall("madvise", 28, [["address", foreignAddress], ["lengthBytes", long], ["advice", int]], nothing),
-  mlock2: syscall("mlock2", 325, [["address", foreignAddress], ["lengthBytes", long], ["flags", int]], nothing),
+  madvise: syscall(
+    "madvise",
+    28,
+    [
+      ["address", foreignAddress],
+      ["lengthBytes", long],
+      ["advice", int],
+    ],
+    nothing,
+  ),
+  mlock2: syscall(
+    "mlock2",
+    325,
+    [
+      ["address", foreignAddress],
+      ["lengthBytes", long],
+      ["flags", int],
+    ],
+    nothing,
+  ),
   mlockall: syscall("mlockall", 151, [["flags", int]], nothing),
-  mincore: syscall("mincore", 27, [["address", foreignAddress], ["lengthBytes", long], ["to", buffer]], nothing),
+  mincore: syscall(
+    "mincore",
+    27,
+    [
+      ["address", foreignAddress],
+      ["lengthBytes", long],
+      ["to", buffer],
+    ],
+    nothing,
+  ),
   brk: syscall("brk", 12, [["end", foreignAddress]], newAddress),
-  memfd_create: syscall("memfd_create", 319, [["name", path], ["flags", MFD]], newFd),
-  membarrier: syscall("membarrier", 324, [["command", int], ["flags", int], ["cpu", int]], count),
+  memfd_create: syscall(
+    "memfd_create",
+    319,
+    [
+      ["name", path],
+      ["flags", MFD],
+    ],
+    newFd,
+  ),
+  membarrier: syscall(
+    "membarrier",
+    324,
+    [
+      ["command", int],
+      ["flags", int],
+      ["cpu", int],
+    ],
+    count,
+  ),
 };

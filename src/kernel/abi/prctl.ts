@@ -33,7 +33,11 @@ export const PR_CAP_AMBIENT_CLEAR_ALL = 4;
 export const _LINUX_CAPABILITY_VERSION_3 = 0x20080522;
 
 export const cap_user_header = struct("__user_cap_header_struct", 8, { version: [0, u32], pid: [4, i32] });
-export const cap_user_data = struct("__user_cap_data_struct", 12, { effective: [0, u32], permitted: [4, u32], inheritable: [8, u32] });
+export const cap_user_data = struct("__user_cap_data_struct", 12, {
+  effective: [0, u32],
+  permitted: [4, u32],
+  inheritable: [8, u32],
+});
 export const prctl_mm_map = struct("prctl_mm_map", 104, {
   start_code: [0, u64],
   end_code: [8, u64],
@@ -52,19 +56,110 @@ export const prctl_mm_map = struct("prctl_mm_map", 104, {
 });
 
 export const prctlCalls = {
-  prctl: syscall("prctl", 157, [["option", int], ["arg2", long], ["arg3", long], ["arg4", long], ["arg5", long]], count),
+  prctl: syscall(
+    "prctl",
+    157,
+    [
+      ["option", int],
+      ["arg2", long],
+      ["arg3", long],
+      ["arg4", long],
+      ["arg5", long],
+    ],
+    count,
+  ),
   /** prctl with an address as second argument: a name, a place for the answer. */
-  prctlAt: syscall("prctl", 157, [["option", int], ["at", buffer], ["arg3", long], ["arg4", long], ["arg5", long]], count),
-  prctlSetMmMap: syscall("prctl", 157, [["map", buffer], ["sizeBytes", int], ["none", int]], nothing, {
-    command: [PR.PR_SET_MM, PR_SET_MM_MAP],
-  }),
-  arch_prctl: syscall("arch_prctl", 158, [["option", int], ["address", long]], count),
-  capget: syscall("capget", 125, [["header", buffer], ["data", buffer]], nothing),
-  capset: syscall("capset", 126, [["header", buffer], ["data", buffer]], nothing),
-  setresuid: syscall("setresuid", 117, [["ruid", int], ["euid", int], ["suid", int]], nothing),
-  setresgid: syscall("setresgid", 119, [["rgid", int], ["egid", int], ["sgid", int]], nothing),
+  prctlAt: syscall(
+    "prctl",
+    157,
+    [
+      ["option", int],
+      ["at", buffer],
+      ["arg3", long],
+      ["arg4", long],
+      ["arg5", long],
+    ],
+    count,
+  ),
+  prctlSetMmMap: syscall(
+    "prctl",
+    157,
+    [
+      ["map", buffer],
+      ["sizeBytes", int],
+      ["none", int],
+    ],
+    nothing,
+    {
+      command: [PR.PR_SET_MM, PR_SET_MM_MAP],
+    },
+  ),
+  arch_prctl: syscall(
+    "arch_prctl",
+    158,
+    [
+      ["option", int],
+      ["address", long],
+    ],
+    count,
+  ),
+  capget: syscall(
+    "capget",
+    125,
+    [
+      ["header", buffer],
+      ["data", buffer],
+    ],
+    nothing,
+  ),
+  capset: syscall(
+    "capset",
+    126,
+    [
+      ["header", buffer],
+      ["data", buffer],
+    ],
+    nothing,
+  ),
+  setresuid: syscall(
+    "setresuid",
+    117,
+    [
+      ["ruid", int],
+      ["euid", int],
+      ["suid", int],
+    ],
+    nothing,
+  ),
+  setresgid: syscall(
+    "setresgid",
+    119,
+    [
+      ["rgid", int],
+      ["egid", int],
+      ["sgid", int],
+    ],
+    nothing,
+  ),
   setfsuid: syscall("setfsuid", 122, [["uid", int]], count),
   setfsgid: syscall("setfsgid", 123, [["gid", int]], count),
-  setgroups: syscall("setgroups", 116, [["count", int], ["list", buffer]], nothing),
-  seccomp: syscall("seccomp", 317, [["operation", int], ["flags", int], ["args", buffer]], count),
+  setgroups: syscall(
+    "setgroups",
+    116,
+    [
+      ["count", int],
+      ["list", buffer],
+    ],
+    nothing,
+  ),
+  seccomp: syscall(
+    "seccomp",
+    317,
+    [
+      ["operation", int],
+      ["flags", int],
+      ["args", buffer],
+    ],
+    count,
+  ),
 };

@@ -1,7 +1,20 @@
 // Making, finding and ending processes: clone3(2), waitid(2), kill(2), pidfd_open(2), kcmp(2)
 import { flags } from "../declare/flags.js";
 import { struct, u64 } from "../declare/struct.js";
-import { buffer, count, fd, foreignFd, int, long, newFd, newPid, nothing, path, pid, syscall } from "../declare/syscall.js";
+import {
+  buffer,
+  count,
+  fd,
+  foreignFd,
+  int,
+  long,
+  newFd,
+  newPid,
+  nothing,
+  path,
+  pid,
+  syscall,
+} from "../declare/syscall.js";
 
 export const CLONE = {
   CLONE_VM: 0x100n,
@@ -40,32 +53,199 @@ export const W = flags({
 });
 /** idtype_t of waitid(2). */
 export const P_PID = 1;
-export const KCMP = { KCMP_FILE: 0, KCMP_VM: 1, KCMP_FILES: 2, KCMP_FS: 3, KCMP_SIGHAND: 4, KCMP_IO: 5, KCMP_SYSVSEM: 6 } as const;
+export const KCMP = {
+  KCMP_FILE: 0,
+  KCMP_VM: 1,
+  KCMP_FILES: 2,
+  KCMP_FS: 3,
+  KCMP_SIGHAND: 4,
+  KCMP_IO: 5,
+  KCMP_SYSVSEM: 6,
+} as const;
 
 export const processCalls = {
-  clone3: syscall("clone3", 435, [["args", buffer], ["sizeBytes", int]], newPid),
-  clone: syscall("clone", 56, [["flags", long], ["stack", long], ["parentTid", long], ["childTid", long], ["tls", long]], newPid),
+  clone3: syscall(
+    "clone3",
+    435,
+    [
+      ["args", buffer],
+      ["sizeBytes", int],
+    ],
+    newPid,
+  ),
+  clone: syscall(
+    "clone",
+    56,
+    [
+      ["flags", long],
+      ["stack", long],
+      ["parentTid", long],
+      ["childTid", long],
+      ["tls", long],
+    ],
+    newPid,
+  ),
   getpid: syscall("getpid", 39, [], newPid),
   gettid: syscall("gettid", 186, [], newPid),
-  wait4: syscall("wait4", 61, [["pid", pid], ["status", buffer], ["options", W], ["usage", buffer]], newPid),
-  waitid: syscall("waitid", 247, [["idtype", int], ["id", pid], ["info", buffer], ["options", W], ["usage", buffer]], nothing),
-  kill: syscall("kill", 62, [["pid", pid], ["signal", int]], nothing),
-  tgkill: syscall("tgkill", 234, [["tgid", pid], ["tid", pid], ["signal", int]], nothing),
+  wait4: syscall(
+    "wait4",
+    61,
+    [
+      ["pid", pid],
+      ["status", buffer],
+      ["options", W],
+      ["usage", buffer],
+    ],
+    newPid,
+  ),
+  waitid: syscall(
+    "waitid",
+    247,
+    [
+      ["idtype", int],
+      ["id", pid],
+      ["info", buffer],
+      ["options", W],
+      ["usage", buffer],
+    ],
+    nothing,
+  ),
+  kill: syscall(
+    "kill",
+    62,
+    [
+      ["pid", pid],
+      ["signal", int],
+    ],
+    nothing,
+  ),
+  tgkill: syscall(
+    "tgkill",
+    234,
+    [
+      ["tgid", pid],
+      ["tid", pid],
+      ["signal", int],
+    ],
+    nothing,
+  ),
   exit: syscall("exit", 60, [["status", int]], nothing),
   exit_group: syscall("exit_group", 231, [["status", int]], nothing),
-  execve: syscall("execve", 59, [["path", path], ["argv", buffer], ["envp", buffer]], nothing),
+  execve: syscall(
+    "execve",
+    59,
+    [
+      ["path", path],
+      ["argv", buffer],
+      ["envp", buffer],
+    ],
+    nothing,
+  ),
   setsid: syscall("setsid", 112, [], newPid),
   getsid: syscall("getsid", 124, [["pid", pid]], newPid),
-  setpgid: syscall("setpgid", 109, [["pid", pid], ["pgid", pid]], nothing),
-  pidfd_open: syscall("pidfd_open", 434, [["pid", pid], ["flags", int]], newFd),
-  pidfd_getfd: syscall("pidfd_getfd", 438, [["pidfd", fd], ["targetfd", foreignFd], ["flags", int]], newFd),
-  pidfd_send_signal: syscall("pidfd_send_signal", 424, [["pidfd", fd], ["signal", int], ["info", buffer], ["flags", int]], nothing),
-  kcmp: syscall("kcmp", 312, [["pid1", pid], ["pid2", pid], ["type", int], ["index1", long], ["index2", long]], count),
+  setpgid: syscall(
+    "setpgid",
+    109,
+    [
+      ["pid", pid],
+      ["pgid", pid],
+    ],
+    nothing,
+  ),
+  pidfd_open: syscall(
+    "pidfd_open",
+    434,
+    [
+      ["pid", pid],
+      ["flags", int],
+    ],
+    newFd,
+  ),
+  pidfd_getfd: syscall(
+    "pidfd_getfd",
+    438,
+    [
+      ["pidfd", fd],
+      ["targetfd", foreignFd],
+      ["flags", int],
+    ],
+    newFd,
+  ),
+  pidfd_send_signal: syscall(
+    "pidfd_send_signal",
+    424,
+    [
+      ["pidfd", fd],
+      ["signal", int],
+      ["info", buffer],
+      ["flags", int],
+    ],
+    nothing,
+  ),
+  kcmp: syscall(
+    "kcmp",
+    312,
+    [
+      ["pid1", pid],
+      ["pid2", pid],
+      ["type", int],
+      ["index1", long],
+      ["index2", long],
+    ],
+    count,
+  ),
   personality: syscall("personality", 135, [["persona", long]], count),
   set_tid_address: syscall("set_tid_address", 218, [["address", long]], newPid),
-  set_robust_list: syscall("set_robust_list", 273, [["head", long], ["lengthBytes", long]], nothing),
-  get_robust_list: syscall("get_robust_list", 274, [["pid", pid], ["head", buffer], ["lengthBytes", buffer]], nothing),
-  rseq: syscall("rseq", 334, [["area", long], ["lengthBytes", int], ["flags", int], ["signature", int]], nothing),
-  futex: syscall("futex", 202, [["word", buffer], ["operation", int], ["value", int], ["timeout", buffer]], count, { interruptible: true }),
-  ioctl: syscall("ioctl", 16, [["fd", fd], ["request", int], ["argument", buffer]], count),
+  set_robust_list: syscall(
+    "set_robust_list",
+    273,
+    [
+      ["head", long],
+      ["lengthBytes", long],
+    ],
+    nothing,
+  ),
+  get_robust_list: syscall(
+    "get_robust_list",
+    274,
+    [
+      ["pid", pid],
+      ["head", buffer],
+      ["lengthBytes", buffer],
+    ],
+    nothing,
+  ),
+  rseq: syscall(
+    "rseq",
+    334,
+    [
+      ["area", long],
+      ["lengthBytes", int],
+      ["flags", int],
+      ["signature", int],
+    ],
+    nothing,
+  ),
+  futex: syscall(
+    "futex",
+    202,
+    [
+      ["word", buffer],
+      ["operation", int],
+      ["value", int],
+      ["timeout", buffer],
+    ],
+    count,
+    { interruptible: true },
+  ),
+  ioctl: syscall(
+    "ioctl",
+    16,
+    [
+      ["fd", fd],
+      ["request", int],
+      ["argument", buffer],
+    ],
+    count,
+  ),
 };

@@ -1,6 +1,7 @@
 // ptrace(2): include/uapi/linux/ptrace.h, arch/x86/include/asm/user_64.h
-import { i32, struct, u32, u64, u8 } from "../declare/struct.js";
+
 import { flags } from "../declare/flags.js";
+import { i32, struct, u8, u32, u64 } from "../declare/struct.js";
 import { buffer, count, foreignAddress, from, int, long, pid, syscall } from "../declare/syscall.js";
 
 export const PTRACE_O = flags({
@@ -53,14 +54,23 @@ export const user_regs_struct = struct("user_regs_struct", 216, {
   gs: [208, u64],
 });
 export const iovec = struct("iovec", 16, { iov_base: [0, u64], iov_len: [8, u64] });
-export const ptrace_peeksiginfo_args = struct("ptrace_peeksiginfo_args", 16, { off: [0, u64], flags: [8, u32], nr: [12, i32] });
+export const ptrace_peeksiginfo_args = struct("ptrace_peeksiginfo_args", 16, {
+  off: [0, u64],
+  flags: [8, u32],
+  nr: [12, i32],
+});
 export const ptrace_rseq_configuration = struct("ptrace_rseq_configuration", 24, {
   rseq_abi_pointer: [0, u64],
   rseq_abi_size: [8, u32],
   signature: [12, u32],
   flags: [16, u32],
 });
-export const user_desc = struct("user_desc", 16, { entry_number: [0, u32], base_addr: [4, u32], limit: [8, u32], bits: [12, u8] });
+export const user_desc = struct("user_desc", 16, {
+  entry_number: [0, u32],
+  base_addr: [4, u32],
+  limit: [8, u32],
+  bits: [12, u8],
+});
 
 const ptrace = 101;
 const row = <const A extends Parameters<typeof syscall>[2]>(request: number, args: A) =>
@@ -80,15 +90,59 @@ export const ptraceCalls = {
   ptraceSetOptions: row(0x4200, [["pid", pid], none, ["options", PTRACE_O]]),
   ptraceGetEventMessage: row(0x4201, [["pid", pid], none, ["to", buffer]]),
   ptraceGetSiginfo: row(0x4202, [["pid", pid], none, ["to", buffer]]),
-  ptraceGetRegset: row(0x4204, [["pid", pid], ["type", int], ["iov", buffer]]),
-  ptraceSetRegset: row(0x4205, [["pid", pid], ["type", int], ["iov", buffer]]),
-  ptracePeekSiginfo: row(0x4209, [["pid", pid], ["args", from(ptrace_peeksiginfo_args)], ["to", buffer]]),
-  ptraceGetSigmask: row(0x420a, [["pid", pid], ["sizeBytes", int], ["to", buffer]]),
-  ptraceSetSigmask: row(0x420b, [["pid", pid], ["sizeBytes", int], ["from", buffer]]),
-  ptraceGetRseqConfiguration: row(0x420f, [["pid", pid], ["sizeBytes", int], ["to", buffer]]),
-  ptraceGetThreadArea: row(25, [["pid", pid], ["entry", int], ["to", buffer]]),
-  ptraceSetThreadArea: row(26, [["pid", pid], ["entry", int], ["from", buffer]]),
-  ptracePokeData: row(5, [["pid", pid], ["address", foreignAddress], ["word", long]]),
-  ptraceSeccompGetFilter: row(0x420c, [["pid", pid], ["index", int], ["to", buffer]]),
-  ptraceSeccompGetMetadata: row(0x420d, [["pid", pid], ["sizeBytes", int], ["to", buffer]]),
+  ptraceGetRegset: row(0x4204, [
+    ["pid", pid],
+    ["type", int],
+    ["iov", buffer],
+  ]),
+  ptraceSetRegset: row(0x4205, [
+    ["pid", pid],
+    ["type", int],
+    ["iov", buffer],
+  ]),
+  ptracePeekSiginfo: row(0x4209, [
+    ["pid", pid],
+    ["args", from(ptrace_peeksiginfo_args)],
+    ["to", buffer],
+  ]),
+  ptraceGetSigmask: row(0x420a, [
+    ["pid", pid],
+    ["sizeBytes", int],
+    ["to", buffer],
+  ]),
+  ptraceSetSigmask: row(0x420b, [
+    ["pid", pid],
+    ["sizeBytes", int],
+    ["from", buffer],
+  ]),
+  ptraceGetRseqConfiguration: row(0x420f, [
+    ["pid", pid],
+    ["sizeBytes", int],
+    ["to", buffer],
+  ]),
+  ptraceGetThreadArea: row(25, [
+    ["pid", pid],
+    ["entry", int],
+    ["to", buffer],
+  ]),
+  ptraceSetThreadArea: row(26, [
+    ["pid", pid],
+    ["entry", int],
+    ["from", buffer],
+  ]),
+  ptracePokeData: row(5, [
+    ["pid", pid],
+    ["address", foreignAddress],
+    ["word", long],
+  ]),
+  ptraceSeccompGetFilter: row(0x420c, [
+    ["pid", pid],
+    ["index", int],
+    ["to", buffer],
+  ]),
+  ptraceSeccompGetMetadata: row(0x420d, [
+    ["pid", pid],
+    ["sizeBytes", int],
+    ["to", buffer],
+  ]),
 };

@@ -18,12 +18,84 @@ export const rlimit64 = struct("rlimit64", 16, { rlim_cur: [0, u64], rlim_max: [
 
 export const schedCalls = {
   sched_yield: syscall("sched_yield", 24, [], nothing),
-  sched_getattr: syscall("sched_getattr", 315, [["pid", pid], ["attr", buffer], ["sizeBytes", int], ["flags", int]], nothing),
-  sched_setattr: syscall("sched_setattr", 314, [["pid", pid], ["attr", buffer], ["flags", int]], nothing),
-  sched_getaffinity: syscall("sched_getaffinity", 204, [["pid", pid], ["sizeBytes", int], ["mask", buffer]], count),
-  sched_setaffinity: syscall("sched_setaffinity", 203, [["pid", pid], ["sizeBytes", int], ["mask", buffer]], nothing),
-  getpriority: syscall("getpriority", 140, [["which", int], ["who", pid]], count),
-  ioprio_get: syscall("ioprio_get", 252, [["which", int], ["who", pid]], count),
-  ioprio_set: syscall("ioprio_set", 251, [["which", int], ["who", pid], ["priority", int]], nothing),
-  prlimit64: syscall("prlimit64", 302, [["pid", pid], ["resource", int], ["new", buffer], ["old", buffer]], nothing),
+  sched_getattr: syscall(
+    "sched_getattr",
+    315,
+    [
+      ["pid", pid],
+      ["attr", buffer],
+      ["sizeBytes", int],
+      ["flags", int],
+    ],
+    nothing,
+  ),
+  sched_setattr: syscall(
+    "sched_setattr",
+    314,
+    [
+      ["pid", pid],
+      ["attr", buffer],
+      ["flags", int],
+    ],
+    nothing,
+  ),
+  sched_getaffinity: syscall(
+    "sched_getaffinity",
+    204,
+    [
+      ["pid", pid],
+      ["sizeBytes", int],
+      ["mask", buffer],
+    ],
+    count,
+  ),
+  sched_setaffinity: syscall(
+    "sched_setaffinity",
+    203,
+    [
+      ["pid", pid],
+      ["sizeBytes", int],
+      ["mask", buffer],
+    ],
+    nothing,
+  ),
+  getpriority: syscall(
+    "getpriority",
+    140,
+    [
+      ["which", int],
+      ["who", pid],
+    ],
+    count,
+  ),
+  ioprio_get: syscall(
+    "ioprio_get",
+    252,
+    [
+      ["which", int],
+      ["who", pid],
+    ],
+    count,
+  ),
+  ioprio_set: syscall(
+    "ioprio_set",
+    251,
+    [
+      ["which", int],
+      ["who", pid],
+      ["priority", int],
+    ],
+    nothing,
+  ),
+  prlimit64: syscall(
+    "prlimit64",
+    302,
+    [
+      ["pid", pid],
+      ["resource", int],
+      ["new", buffer],
+      ["old", buffer],
+    ],
+    nothing,
+  ),
 };

@@ -42,7 +42,8 @@ export const bytes = (lengthBytes: number): Field<Uint8Array> => ({
   sizeBytes: lengthBytes,
   read: (view, at) => new Uint8Array(view.buffer, view.byteOffset + at, lengthBytes).slice(),
   write: (view, at, value) => {
-    if (value.byteLength !== lengthBytes) throw new RangeError(`${value.byteLength} bytes for a field of ${lengthBytes}`);
+    if (value.byteLength !== lengthBytes)
+      throw new RangeError(`${value.byteLength} bytes for a field of ${lengthBytes}`);
     new Uint8Array(view.buffer, view.byteOffset + at, lengthBytes).set(value);
   },
 });
@@ -76,7 +77,8 @@ export function struct<const F extends Fields>(name: string, sizeBytes: number, 
     read,
     write,
     decode(from) {
-      if (from.byteLength < sizeBytes) throw new RangeError(`struct ${name} needs ${sizeBytes} bytes, got ${from.byteLength}`);
+      if (from.byteLength < sizeBytes)
+        throw new RangeError(`struct ${name} needs ${sizeBytes} bytes, got ${from.byteLength}`);
       return read(new DataView(from.buffer, from.byteOffset, from.byteLength), 0);
     },
     encode(value) {

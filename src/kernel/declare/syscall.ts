@@ -22,7 +22,10 @@ export interface Result<Here, There> {
   here(raw: Word): Here;
   there(raw: Word): There;
 }
-const result = <Here, There>(here: (raw: Word) => Here, there: (raw: Word) => There): Result<Here, There> => ({ here, there });
+const result = <Here, There>(here: (raw: Word) => Here, there: (raw: Word) => There): Result<Here, There> => ({
+  here,
+  there,
+});
 
 const hex = (value: bigint) => `0x${BigInt.asUintN(64, value).toString(16)}`;
 const plain = <Here extends number | bigint, There extends number | bigint = Here>(): Arg<Here, There> => ({
@@ -34,7 +37,10 @@ const keep = (bytes: Uint8Array, kept: Kept): bigint => {
   kept.push(bytes);
   return addressOf(bytes);
 };
-const pointer = <Here>(show: (value: Here) => string, bytesOf: (value: Here) => Uint8Array | null): Arg<Here, Address> => ({
+const pointer = <Here>(
+  show: (value: Here) => string,
+  bytesOf: (value: Here) => Uint8Array | null,
+): Arg<Here, Address> => ({
   show: (value) => (typeof value === "bigint" ? hex(value) : show(value as Here)),
   here: (value, kept) => {
     const bytes = bytesOf(value);
@@ -125,7 +131,14 @@ export function syscall<const A extends Args, R extends AnyResult>(
   returns: R,
   options?: { command?: readonly number[]; interruptible?: boolean },
 ): Syscall<A, R> {
-  return { name, number, args, returns, command: options?.command ?? [], interruptible: options?.interruptible ?? false };
+  return {
+    name,
+    number,
+    args,
+    returns,
+    command: options?.command ?? [],
+    interruptible: options?.interruptible ?? false,
+  };
 }
 
 type Here<T> = T extends Arg<infer H, infer _W> ? H : T extends Result<infer H, infer _W> ? H : never;

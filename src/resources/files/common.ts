@@ -50,6 +50,7 @@ export function collectOwner(file: Fd): FownEntry {
 export function applyCommon(file: Fd, flags: number, owner: FownEntry | undefined): void {
   if ((flags & O.O_PATH) !== 0) return;
   if (owner !== undefined && owner.signum !== 0) sys.fcntlSet(file, F_SETSIG, owner.signum);
-  if (owner !== undefined && owner.pid !== 0) sys.fcntlSetOwner(file, F_SETOWN_EX, { type: owner.pidType, pid: owner.pid });
+  if (owner !== undefined && owner.pid !== 0)
+    sys.fcntlSetOwner(file, F_SETOWN_EX, { type: owner.pidType, pid: owner.pid });
   sys.fcntlSet(file, F_SETFL, flags & SETTABLE);
 }

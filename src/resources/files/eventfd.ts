@@ -17,7 +17,11 @@ export const eventfd: FileKind<"efd"> = {
   collect(file, common) {
     const field = (name: string) => file.fdinfo?.fields.get(name)?.[0];
     if (field("eventfd-semaphore") === "1") {
-      throw refuseFile(file.subject, "it is an eventfd in semaphore mode, for which the image format has no place", "use EFD_SEMAPHORE no more");
+      throw refuseFile(
+        file.subject,
+        "it is an eventfd in semaphore mode, for which the image format has no place",
+        "use EFD_SEMAPHORE no more",
+      );
     }
     return create(EventfdFileEntrySchema, { ...common, counter: BigInt(`0x${field("eventfd-count") ?? "0"}`) });
   },

@@ -6,8 +6,8 @@ import { AT_FDCWD, type Fd } from "../../kernel/brand.js";
 import { sys } from "../../kernel/syscalls.js";
 import type { DumpContext, FileKind, RestoreContext } from "../kind.js";
 import { flagsForOpen } from "./common.js";
-import { RestoredGhosts } from "./regular/ghost.js";
 import { fillPipe, type PipeContents, peekPipe, readContents, writeContents } from "./pipe-contents.js";
+import { RestoredGhosts } from "./regular/ghost.js";
 
 export const fifo: FileKind<"fifo"> = {
   support: "full",

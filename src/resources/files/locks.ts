@@ -6,5 +6,9 @@ import { refuseFile } from "./refuse.js";
 /** The refusal for a file whose fdinfo has a lock: "1: POSIX  ADVISORY  WRITE 4711 fe:00:1234 0 EOF". */
 export function heldLock(file: OpenFile): StasisError {
   const kind = /^\d+: (\S+)/.exec(file.fdinfo?.fields.get("lock")?.[0] ?? "")?.[1] ?? "file";
-  return refuseFile(file.subject, `a ${kind} lock is held on it`, "have the program release the lock; --file-locks is not supported yet");
+  return refuseFile(
+    file.subject,
+    `a ${kind} lock is held on it`,
+    "have the program release the lock; --file-locks is not supported yet",
+  );
 }

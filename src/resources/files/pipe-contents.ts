@@ -1,7 +1,7 @@
 // What is in a pipe or FIFO, read without taking it out: tee(2). pipes-data.img, fifo-data.img.
 import { create } from "@bufbuild/protobuf";
-import { type PipeDataEntry, PipeDataEntrySchema } from "../../images/format/entries.js";
 import type { ImageDirectory } from "../../images/directory.js";
+import { type PipeDataEntry, PipeDataEntrySchema } from "../../images/format/entries.js";
 import { F_GETPIPE_SZ, F_SETPIPE_SZ, O } from "../../kernel/abi/fcntl.js";
 import { SPLICE_F_NONBLOCK } from "../../kernel/abi/uio.js";
 import { AT_FDCWD, asFd, type Fd } from "../../kernel/brand.js";
@@ -38,7 +38,11 @@ export function peekPipe(end: Fd, pipeId: number): PipeContents {
 }
 
 /** Writes pipes-data.img or fifo-data.img. */
-export function writeContents(images: ImageDirectory, name: "pipes-data" | "fifo-data", contents: readonly PipeContents[]): void {
+export function writeContents(
+  images: ImageDirectory,
+  name: "pipes-data" | "fifo-data",
+  contents: readonly PipeContents[],
+): void {
   using writer = images.writer(name, undefined);
   for (const { entry, bytes } of contents) {
     writer.append(entry);
@@ -60,6 +64,7 @@ export function readContents(images: ImageDirectory, name: "pipes-data" | "fifo-
 
 /** Capacity and contents, into a new pipe by its writing end. */
 export function fillPipe(write: Fd, { entry, bytes }: PipeContents): void {
-  if (entry.size !== 0 && sys.fcntlSet(write, F_GETPIPE_SZ, 0) !== entry.size) sys.fcntlSet(write, F_SETPIPE_SZ, entry.size);
+  if (entry.size !== 0 && sys.fcntlSet(write, F_GETPIPE_SZ, 0) !== entry.size)
+    sys.fcntlSet(write, F_SETPIPE_SZ, entry.size);
   for (let done = 0; done < bytes.byteLength; ) done += sys.write(write, bytes.subarray(done), bytes.byteLength - done);
 }

@@ -1,7 +1,7 @@
 // Pipes: pipe(2). Both ends of a pipe have its inode number as pipe_id; what is in it is saved once.
 import { create } from "@bufbuild/protobuf";
 import { PipeEntrySchema } from "../../images/format/entries.js";
-import { O } from "../../kernel/abi/fcntl.js";
+import { F_DUPFD_CLOEXEC, O, O_ACCMODE, O_RDONLY } from "../../kernel/abi/fcntl.js";
 import { AT_FDCWD, type Fd } from "../../kernel/brand.js";
 import { sys } from "../../kernel/syscalls.js";
 import type { DumpContext, FileKind, RestoreContext } from "../kind.js";
@@ -44,9 +44,16 @@ export class Pipes {
   }
 }
 
-/** The pipes of one restore: made whole, then opened again for each end that somebody has. */
+interface MadePipe {
+  readonly read: Fd;
+  readonly write: Fd;
+  /** The ends that pipe(2) made and that some file has become already. */
+  readonly given: Set<Fd>;
+}
+
+/** The pipes of one restore: made whole; each end that somebody has is one of the two, or is opened again. */
 class RestoredPipes {
-  readonly #made = new Map<number, Fd>();
+  readonly #made = new Map<number, MadePipe>();
   readonly #contents: Map<number, PipeContents>;
 
   constructor(private readonly context: RestoreContext) {
@@ -54,18 +61,24 @@ class RestoredPipes {
   }
 
   openEnd(pipeId: number, flags: number): Fd {
-    const write = this.#made.get(pipeId) ?? this.#make(pipeId, flags);
-    return sys.openat(AT_FDCWD, `/proc/self/fd/${write}`, flagsForOpen(flags), 0);
+    const made = this.#made.get(pipeId) ?? this.#make(pipeId, flags);
+    const end = (flags & O_ACCMODE) === O_RDONLY ? made.read : made.write;
+    // An end that is opened again has O_LARGEFILE, which those of pipe(2) have not: the program could see that.
+    const asMade = (flags & O.O_LARGEFILE) === 0 && !made.given.has(end);
+    if (!asMade) return sys.openat(AT_FDCWD, `/proc/self/fd/${made.write}`, flagsForOpen(flags), 0);
+    made.given.add(end);
+    return sys.fcntlDupFd(end, F_DUPFD_CLOEXEC, 0);
   }
 
-  #make(pipeId: number, flags: number): Fd {
+  #make(pipeId: number, flags: number): MadePipe {
     const { read, write } = makePipe(O.O_CLOEXEC | (flags & O.O_DIRECT));
     // Ours stay open until every end is: a pipe without one end would lose what is in it.
     this.context.scope.defer(() => sys.close(read));
     this.context.scope.defer(() => sys.close(write));
-    this.#made.set(pipeId, write);
+    const made = { read, write, given: new Set<Fd>() };
+    this.#made.set(pipeId, made);
     const contents = this.#contents.get(pipeId);
     if (contents !== undefined) fillPipe(write, contents);
-    return write;
+    return made;
   }
 }

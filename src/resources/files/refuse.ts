@@ -1,6 +1,12 @@
 // The sentence for a file that cannot be dumped.
-import { type Subject, StasisError } from "../../report/error.js";
+import { StasisError, type Subject } from "../../report/error.js";
 
 export function refuseFile(subject: Subject, reason: string, remedy: string): StasisError {
-  return new StasisError({ code: "FILE_UNSUPPORTED", doing: subject.kind === "file" ? "dump the file" : "dump", subject, reason, remedy });
+  return new StasisError({
+    code: "FILE_UNSUPPORTED",
+    doing: subject.kind === "file" ? "dump the file" : "dump",
+    subject,
+    reason,
+    remedy,
+  });
 }

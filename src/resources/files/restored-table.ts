@@ -1,12 +1,12 @@
 // The open files of a restore: each description is made once, in our own process; tasks fetch it from us (pidfd_getfd(2)).
 import { type FdinfoEntry, FdType, type FileEntry, type FownEntry } from "../../images/format/entries.js";
+import { readFiles } from "../../images/old.js";
 import { F_DUPFD, F_SETFD, O } from "../../kernel/abi/fcntl.js";
 import { rlimit64 } from "../../kernel/abi/sched.js";
 import { asPid, asTargetFd, type Fd, NULL, type TargetFd } from "../../kernel/brand.js";
-import { readFiles } from "../../images/old.js";
 import { sys } from "../../kernel/syscalls.js";
 import { StasisError } from "../../report/error.js";
-import { type RemoteCall, expecting, remote } from "../../tracee/program.js";
+import { expecting, type RemoteCall, remote } from "../../tracee/program.js";
 import { type AnyFileKind, kindNamed } from "../index.js";
 import type { RestoreContext, RestoredFiles, RestoredThread } from "../kind.js";
 import { applyCommon } from "./common.js";
@@ -57,7 +57,8 @@ export class RestoredFileTable implements RestoredFiles, Disposable {
 
   #kindOf(entry: FileEntry): { kind: AnyFileKind; saved: Saved } {
     const kind = kindNamed(FdType[entry.type] ?? "");
-    if (kind?.support !== "full") throw broken(`file ${entry.id} is of type ${FdType[entry.type] ?? entry.type}, which is not supported yet`);
+    if (kind?.support !== "full")
+      throw broken(`file ${entry.id} is of type ${FdType[entry.type] ?? entry.type}, which is not supported yet`);
     const saved = (entry as unknown as Readonly<Record<string, Saved | undefined>>)[kind.field];
     if (saved === undefined) throw broken(`file ${entry.id} lacks its ${kind.field} part`);
     return { kind, saved };
@@ -75,9 +76,10 @@ export class RestoredFileTable implements RestoredFiles, Disposable {
     inside.sys.close(first);
     inside.run(this.#program(wanted, engine));
     inside.sys.close(engine);
+    const table = new Set(wanted.map(({ fd }) => fd));
     for (const { id, fd } of wanted) {
       const { kind, saved } = this.#kindOf(this.entry(id));
-      kind.settle?.(saved, asTargetFd(fd), thread);
+      kind.settle?.(saved, asTargetFd(fd), thread, table);
     }
   }
 
@@ -117,5 +119,10 @@ function raiseLimit({ inside }: RestoredThread): void {
 }
 
 function broken(reason: string): StasisError {
-  return new StasisError({ code: "IMAGE_INVALID", doing: "read the image", subject: { kind: "image", file: "files.img" }, reason });
+  return new StasisError({
+    code: "IMAGE_INVALID",
+    doing: "read the image",
+    subject: { kind: "image", file: "files.img" },
+    reason,
+  });
 }

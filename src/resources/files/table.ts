@@ -2,7 +2,13 @@
 // description is opened once, here, and fetched by the tasks with pidfd_getfd(2).
 import { fstatSync } from "node:fs";
 import { create } from "@bufbuild/protobuf";
-import { FdinfoEntrySchema, FdType, type FdinfoEntry, type FileEntry, FileEntrySchema } from "../../images/format/entries.js";
+import {
+  type FdinfoEntry,
+  FdinfoEntrySchema,
+  FdType,
+  type FileEntry,
+  FileEntrySchema,
+} from "../../images/format/entries.js";
 import { O } from "../../kernel/abi/fcntl.js";
 import { KCMP } from "../../kernel/abi/process.js";
 import type { Pid, TargetFd } from "../../kernel/brand.js";
@@ -10,11 +16,11 @@ import { own } from "../../kernel/own-fd.js";
 import { listFds, readFdinfo, readFdLink } from "../../kernel/proc/fdinfo.js";
 import { sys } from "../../kernel/syscalls.js";
 import { type AnyFileKind, type AnyKind, modeOf, recognise } from "../index.js";
-import { regular } from "./regular/regular.js";
 import type { DumpContext, DumpedProcess, FileCommon, FileRegister, OpenFile } from "../kind.js";
 import { collectOwner, NO_OWNER } from "./common.js";
 import { heldLock } from "./locks.js";
 import { refuseFile } from "./refuse.js";
+import { regular } from "./regular/regular.js";
 
 const FD_CLOEXEC = 1;
 
@@ -52,7 +58,15 @@ export class FileTable implements FileRegister {
     const fdinfo = readFdinfo(pid, targetFd);
     const stat = fstatSync(duplicate.fd, { bigint: true });
     const subject = { kind: "file", pid, comm, fd: targetFd, link } as const;
-    const file: OpenFile = { process, duplicate: duplicate.fd, link, targetFd, subject, stat, ...(fdinfo === undefined ? {} : { fdinfo }) };
+    const file: OpenFile = {
+      process,
+      duplicate: duplicate.fd,
+      link,
+      targetFd,
+      subject,
+      stat,
+      ...(fdinfo === undefined ? {} : { fdinfo }),
+    };
     if (fdinfo?.fields.has("lock")) throw heldLock(file);
     const flags = fdinfo?.flags ?? 0;
     const { id, type } = this.#find(file, flags & ~O.O_CLOEXEC);
@@ -66,7 +80,9 @@ export class FileTable implements FileRegister {
     const { pid } = file.process;
     const fd = file.targetFd;
     if (fd === undefined) throw new RangeError("a descriptor without a number");
-    const same = candidates.find((known) => sys.kcmp(pid, known.pid, KCMP.KCMP_FILE, BigInt(fd), BigInt(known.fd)) === 0);
+    const same = candidates.find(
+      (known) => sys.kcmp(pid, known.pid, KCMP.KCMP_FILE, BigInt(fd), BigInt(known.fd)) === 0,
+    );
     if (same !== undefined) return same;
     const kind = supported(file);
     const id = this.#collect(kind, file, { flags, fown: collectOwner(file.duplicate) });

@@ -1,7 +1,8 @@
 // The bounds that the kernel keeps of an address space: code, data, heap, stack, arguments, environment, auxiliary vector, exe.
 // prctl(2) PR_SET_MM_MAP; proc_pid_stat(5) shows all but the end of the heap.
-import { create } from "@bufbuild/protobuf";
+
 import { fstatSync } from "node:fs";
+import { create } from "@bufbuild/protobuf";
 import { type MmEntry, MmEntrySchema } from "../../images/format/entries.js";
 import { O, O_RDONLY } from "../../kernel/abi/fcntl.js";
 import { PR, prctl_mm_map } from "../../kernel/abi/prctl.js";

@@ -1,6 +1,6 @@
 // Memory mappings of a process: /proc/PID/smaps, proc_pid_smaps(5); status bits and flags as in vma_entry of CRIU's mm.img.
 import { create } from "@bufbuild/protobuf";
-import { VmaEntrySchema, type VmaEntry } from "../../images/format/entries.js";
+import { type VmaEntry, VmaEntrySchema } from "../../images/format/entries.js";
 import { VmaStatus } from "../../images/format/numbers.js";
 import { O, O_RDONLY } from "../../kernel/abi/fcntl.js";
 import { MADV, MAP, PROT } from "../../kernel/abi/mman.js";
@@ -53,7 +53,8 @@ function collectMapping(process: DumpedProcess, mapping: Mapping, context: DumpC
     status: nature.status,
     fd: NO_FD,
   });
-  const madv = [...mapping.vmFlags].reduce((bits, letters) => bits | (1n << BigInt(adviceOf[letters] ?? 64)), 0n) & ADVICE_BITS;
+  const madv =
+    [...mapping.vmFlags].reduce((bits, letters) => bits | (1n << BigInt(adviceOf[letters] ?? 64)), 0n) & ADVICE_BITS;
   if (madv !== 0n) entry.madv = madv;
   if (nature.of === "shared-anonymous") entry.shmid = context.shared.register(process, mapping);
   if (nature.of === "file") registerFile(process, mapping, entry, context);
@@ -75,13 +76,15 @@ function natureOf(process: DumpedProcess, mapping: Mapping): Nature {
   const regular = VmaStatus.AREA_REGULAR;
   if (path === "[vsyscall]") return { of: "nothing", status: VmaStatus.AREA_VSYSCALL };
   if (path === "[vdso]") return { of: "nothing", status: regular | VmaStatus.AREA_VDSO | VmaStatus.ANON_PRIVATE };
-  if (path.startsWith("[vvar")) return { of: "nothing", status: regular | VmaStatus.AREA_VVAR | VmaStatus.ANON_PRIVATE };
+  if (path.startsWith("[vvar"))
+    return { of: "nothing", status: regular | VmaStatus.AREA_VVAR | VmaStatus.ANON_PRIVATE };
   refuseUnsupported(process, mapping);
   if (mapping.inode === 0n) {
     const heap = path === "[heap]" ? VmaStatus.AREA_HEAP : 0;
     return { of: "nothing", status: regular | VmaStatus.ANON_PRIVATE | heap };
   }
-  if (mapping.shared && isSharedAnonymous(mapping)) return { of: "shared-anonymous", status: regular | VmaStatus.ANON_SHARED };
+  if (mapping.shared && isSharedAnonymous(mapping))
+    return { of: "shared-anonymous", status: regular | VmaStatus.ANON_SHARED };
   return { of: "file", status: regular | (mapping.shared ? VmaStatus.FILE_SHARED : VmaStatus.FILE_PRIVATE) };
 }
 
@@ -93,11 +96,15 @@ function isSharedAnonymous(mapping: Mapping): boolean {
 function refuseUnsupported(process: DumpedProcess, mapping: Mapping): void {
   const letters = Object.keys(unsupported).find((word) => mapping.vmFlags.has(word));
   if (letters !== undefined) throw refused(process, mapping, unsupported[letters] ?? letters);
-  if (mapping.path.startsWith("/SYSV") && mapping.deleted) throw refused(process, mapping, "SysV shared memory is not supported yet");
+  if (mapping.path.startsWith("/SYSV") && mapping.deleted)
+    throw refused(process, mapping, "SysV shared memory is not supported yet");
   if (mapping.path.startsWith("/memfd:")) throw refused(process, mapping, "memory of a memfd is not supported yet");
-  if (mapping.path.startsWith("/[aio]")) throw refused(process, mapping, "rings of asynchronous I/O (io_setup) are not supported yet");
-  if (mapping.path.startsWith("anon_inode:")) throw refused(process, mapping, `memory of ${mapping.path} is not supported`);
-  if (mapping.path.startsWith("socket:")) throw refused(process, mapping, "a ring of a packet socket is not supported yet");
+  if (mapping.path.startsWith("/[aio]"))
+    throw refused(process, mapping, "rings of asynchronous I/O (io_setup) are not supported yet");
+  if (mapping.path.startsWith("anon_inode:"))
+    throw refused(process, mapping, `memory of ${mapping.path} is not supported`);
+  if (mapping.path.startsWith("socket:"))
+    throw refused(process, mapping, "a ring of a packet socket is not supported yet");
 }
 
 function refused({ pid, comm }: DumpedProcess, { start, end, path }: Mapping, reason: string): StasisError {

@@ -1,7 +1,7 @@
 // The contents of private memory: which pages to save (PAGEMAP_SCAN) and the copy of them into pages-N.img.
 import type { VmaEntry } from "../../images/format/entries.js";
-import { PagemapFlag } from "../../images/format/pagemap.js";
 import { VmaStatus } from "../../images/format/numbers.js";
+import { PagemapFlag } from "../../images/format/pagemap.js";
 import type { PagesWriter } from "../../images/pages/write.js";
 import { MAP, PAGE_SIZE } from "../../kernel/abi/mman.js";
 import { iovec } from "../../kernel/abi/ptrace.js";
@@ -25,7 +25,11 @@ export type PageSource =
   /** process_vm_readv: fastest, but pins pages and so un-shares what a fork shares copy-on-write. For a target about to be killed. */
   | { readonly by: "process_vm_readv"; readonly pid: Pid }
   /** /proc/PID/mem: leaves sharing as it is. */
-  | { readonly by: "mem"; readonly memory: TargetMemory; readonly aside?: { readInto(start: bigint, bytes: Uint8Array): boolean } };
+  | {
+      readonly by: "mem";
+      readonly memory: TargetMemory;
+      readonly aside?: { readInto(start: bigint, bytes: Uint8Array): boolean };
+    };
 
 /** Cache-sized: larger buffers were slower. */
 const BUFFER_BYTES = 512 * 1024;
@@ -41,7 +45,8 @@ export function* pagesToSave(pagemap: Fd, vma: VmaEntry): Generator<PageRange> {
   const flags = PagemapFlag.PRESENT | lazy;
   const notOurs = CATEGORY.FILE | CATEGORY.PFNZERO;
   const wanted = { required: notOurs, inverted: notOurs, anyOf: CATEGORY.PRESENT | CATEGORY.SWAPPED };
-  for (const { start, end } of scanPages(pagemap, asAddress(vma.start), asAddress(vma.end), wanted)) yield { start, end, flags };
+  for (const { start, end } of scanPages(pagemap, asAddress(vma.start), asAddress(vma.end), wanted))
+    yield { start, end, flags };
   return;
 }
 

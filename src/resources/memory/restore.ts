@@ -2,12 +2,13 @@
 //
 // The task does it itself: descriptors of ours are fetched into it (pidfd_getfd), and preadv(2) copies from the pages file straight
 // into its memory. Nothing is copied through the engine.
-import { MADV, MAP, PAGE_SIZE, PROT } from "../../kernel/abi/mman.js";
-import { UIO_MAXIOV } from "../../kernel/abi/uio.js";
-import { asAddress, type Fd, NO_TARGET_FD, type TargetFd } from "../../kernel/brand.js";
+
 import type { MmEntry, VmaEntry } from "../../images/format/entries.js";
 import { VmaStatus } from "../../images/format/numbers.js";
 import type { PageRange, PagesReader } from "../../images/pages/read.js";
+import { MADV, MAP, PAGE_SIZE, PROT } from "../../kernel/abi/mman.js";
+import { UIO_MAXIOV } from "../../kernel/abi/uio.js";
+import { asAddress, type Fd, NO_TARGET_FD, type TargetFd } from "../../kernel/brand.js";
 import type { Inside } from "../../tracee/inside.js";
 import { expecting, type RemoteCall, remote } from "../../tracee/program.js";
 
@@ -26,7 +27,12 @@ const KERNELS_OWN = VmaStatus.AREA_VSYSCALL | VmaStatus.AREA_VDSO | VmaStatus.AR
 const lengthOf = (vma: VmaEntry) => vma.end - vma.start;
 
 /** Makes every mapping of `mm` and fills the private ones from `pages`. */
-export function restoreMemory(inside: Inside, mm: MmEntry, pages: PagesReader, options: { fetch: Fetch; backing: Backing }): void {
+export function restoreMemory(
+  inside: Inside,
+  mm: MmEntry,
+  pages: PagesReader,
+  options: { fetch: Fetch; backing: Backing },
+): void {
   const vmas = mm.vmas.filter((vma) => !is(vma, KERNELS_OWN));
   const ranges = [...pages.ranges()].filter((range) => !isInKernelsOwn(mm, range));
   const filled = vmasWithPages(vmas, ranges);
@@ -54,7 +60,8 @@ function vmasWithPages(vmas: readonly VmaEntry[], ranges: readonly PageRange[]):
 }
 
 /** The protection while its pages are read in: the kernel refuses to copy into memory that the task could not write. */
-const whileFilled = (vma: VmaEntry, isFilled: boolean) => (isFilled ? vma.prot | PROT.PROT_WRITE | PROT.PROT_READ : vma.prot);
+const whileFilled = (vma: VmaEntry, isFilled: boolean) =>
+  isFilled ? vma.prot | PROT.PROT_WRITE | PROT.PROT_READ : vma.prot;
 
 function mapCall(vma: VmaEntry, isFilled: boolean, { fetch, backing }: { fetch: Fetch; backing: Backing }): RemoteCall {
   const ours = backing(vma);
@@ -94,7 +101,9 @@ function fill(inside: Inside, ranges: readonly PageRange[], fetch: Fetch): void 
   const reads = [...gather(ranges)];
   for (let from = 0; from < reads.length; from += VECTORS_AT_ONCE) {
     const part = reads.slice(from, from + VECTORS_AT_ONCE);
-    const vectors = part.map((read) => new BigUint64Array(read.parts.flatMap(({ start, lengthBytes }) => [start, BigInt(lengthBytes)])));
+    const vectors = part.map(
+      (read) => new BigUint64Array(read.parts.flatMap(({ start, lengthBytes }) => [start, BigInt(lengthBytes)])),
+    );
     using room = inside.holding(Buffer.concat(vectors.map((vector) => new Uint8Array(vector.buffer))));
     let at = BigInt(room.at);
     const calls = part.map((read, index) => {
@@ -130,6 +139,9 @@ function* gather(ranges: readonly PageRange[]): Generator<Read> {
 
 function continues(read: Read, fd: Fd, offset: number): boolean {
   return (
-    read.fd === fd && read.fileOffset + read.lengthBytes === offset && read.parts.length < UIO_MAXIOV && read.lengthBytes < MOST_BYTES
+    read.fd === fd &&
+    read.fileOffset + read.lengthBytes === offset &&
+    read.parts.length < UIO_MAXIOV &&
+    read.lengthBytes < MOST_BYTES
   );
 }

@@ -1,8 +1,9 @@
 // The kernel's own mappings: [vdso] with its code, [vvar] with its data. They cannot be made, only moved: vdso(7).
-import { MREMAP_FIXED, MREMAP_MAYMOVE } from "../../kernel/abi/mman.js";
-import { asAddress } from "../../kernel/brand.js";
+
 import type { MmEntry, VmaEntry } from "../../images/format/entries.js";
 import { VmaStatus } from "../../images/format/numbers.js";
+import { MREMAP_FIXED, MREMAP_MAYMOVE } from "../../kernel/abi/mman.js";
+import { asAddress } from "../../kernel/brand.js";
 import { StasisError } from "../../report/error.js";
 import type { Inside } from "../../tracee/inside.js";
 import { type RemoteCall, remote } from "../../tracee/program.js";

@@ -12,7 +12,8 @@ export const childSubreaper: TaskPart = {
 
   collect({ inside }, core) {
     if (core.tc === undefined) return;
-    core.tc.childSubreaper = inside.filled(word, (at) => inside.sys.prctlAt(PR.PR_GET_CHILD_SUBREAPER, at, 0n, 0n, 0n)).value !== 0;
+    core.tc.childSubreaper =
+      inside.filled(word, (at) => inside.sys.prctlAt(PR.PR_GET_CHILD_SUBREAPER, at, 0n, 0n, 0n)).value !== 0;
   },
 
   apply({ inside }, core) {

@@ -1,11 +1,18 @@
 // Who a thread is and what it may do: credentials(7), capabilities(7). Read from /proc/PID/status but for the secure bits.
 import { create } from "@bufbuild/protobuf";
 import { type CredsEntry, CredsEntrySchema } from "../../images/format/entries.js";
-import { _LINUX_CAPABILITY_VERSION_3, cap_user_data, cap_user_header, PR, PR_CAP_AMBIENT_CLEAR_ALL, PR_CAP_AMBIENT_RAISE } from "../../kernel/abi/prctl.js";
+import {
+  _LINUX_CAPABILITY_VERSION_3,
+  cap_user_data,
+  cap_user_header,
+  PR,
+  PR_CAP_AMBIENT_CLEAR_ALL,
+  PR_CAP_AMBIENT_RAISE,
+} from "../../kernel/abi/prctl.js";
 import { readThreadStatus } from "../../kernel/proc/status.js";
 import { StasisError } from "../../report/error.js";
-import { remote } from "../../tracee/program.js";
 import type { Inside } from "../../tracee/inside.js";
+import { remote } from "../../tracee/program.js";
 import type { RestoredProcess, TaskPart } from "../kind.js";
 
 const SECBIT_NO_SETUID_FIXUP = 1 << 2;
@@ -53,7 +60,8 @@ export const credentials: TaskPart = {
     inside.sys.setresuid(creds.uid | 0, creds.euid | 0, creds.suid | 0);
     inside.sys.setfsuid(creds.fsuid | 0);
     const locked = (creds.secbits & SECBIT_NO_SETUID_FIXUP_LOCKED) !== 0;
-    if (creds.secbits !== SECBIT_NO_SETUID_FIXUP || locked) inside.sys.prctl(PR.PR_SET_SECUREBITS, BigInt(creds.secbits), 0n, 0n, 0n);
+    if (creds.secbits !== SECBIT_NO_SETUID_FIXUP || locked)
+      inside.sys.prctl(PR.PR_SET_SECUREBITS, BigInt(creds.secbits), 0n, 0n, 0n);
     setCapabilities(inside, creds);
     if (creds.noNewPrivs === 1) inside.sys.prctl(PR.PR_SET_NO_NEW_PRIVS, 1n, 0n, 0n, 0n);
   },
@@ -69,7 +77,9 @@ function setGroups(inside: Inside, groups: readonly number[]): void {
 }
 
 function dropBounding(surplus: bigint) {
-  return capabilities((bit) => (surplus & bit) !== 0n).map((number) => remote.prctl(PR.PR_CAPBSET_DROP, BigInt(number), 0n, 0n, 0n));
+  return capabilities((bit) => (surplus & bit) !== 0n).map((number) =>
+    remote.prctl(PR.PR_CAPBSET_DROP, BigInt(number), 0n, 0n, 0n),
+  );
 }
 
 /** A capability that stasis does not hold cannot be given to a task. */
@@ -92,7 +102,11 @@ function capabilities(test: (bit: bigint) => boolean): number[] {
 
 function setCapabilities(inside: Inside, { capEff, capPrm, capInh, capAmb }: CredsEntry): void {
   const data = [0, 1].map((word) =>
-    cap_user_data.encode({ effective: capEff[word] ?? 0, permitted: capPrm[word] ?? 0, inheritable: capInh[word] ?? 0 }),
+    cap_user_data.encode({
+      effective: capEff[word] ?? 0,
+      permitted: capPrm[word] ?? 0,
+      inheritable: capInh[word] ?? 0,
+    }),
   );
   using header = inside.holding(cap_user_header.encode({ version: _LINUX_CAPABILITY_VERSION_3, pid: 0 }));
   using body = inside.holding(Buffer.concat(data));
@@ -100,6 +114,8 @@ function setCapabilities(inside: Inside, { capEff, capPrm, capInh, capAmb }: Cre
   inside.sys.prctl(PR.PR_CAP_AMBIENT, BigInt(PR_CAP_AMBIENT_CLEAR_ALL), 0n, 0n, 0n);
   const ambient = setOf(capAmb);
   inside.run(
-    capabilities((bit) => (ambient & bit) !== 0n).map((number) => remote.prctl(PR.PR_CAP_AMBIENT, BigInt(PR_CAP_AMBIENT_RAISE), BigInt(number), 0n, 0n)),
+    capabilities((bit) => (ambient & bit) !== 0n).map((number) =>
+      remote.prctl(PR.PR_CAP_AMBIENT, BigInt(PR_CAP_AMBIENT_RAISE), BigInt(number), 0n, 0n),
+    ),
   );
 }

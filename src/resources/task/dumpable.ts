@@ -6,5 +6,6 @@ import type { Inside } from "../../tracee/inside.js";
 const settable: readonly number[] = [0, 1];
 
 export function applyDumpable(inside: Inside, dumpable: number | undefined): void {
-  if (dumpable !== undefined && settable.includes(dumpable)) inside.sys.prctl(PR.PR_SET_DUMPABLE, BigInt(dumpable), 0n, 0n, 0n);
+  if (dumpable !== undefined && settable.includes(dumpable))
+    inside.sys.prctl(PR.PR_SET_DUMPABLE, BigInt(dumpable), 0n, 0n, 0n);
 }

@@ -52,11 +52,15 @@ export function decodeXstate(area: Uint8Array): UserX86FpregsEntry {
   const view = new DataView(area.buffer, area.byteOffset, area.byteLength);
   const words32 = (name: "stSpace" | "xmmSpace" | "padding" | "ymmhSpace" | "pkru") => {
     const { at, count } = components[name];
-    return area.byteLength < at + count * 4 ? [] : Array.from({ length: count }, (_, index) => view.getUint32(at + index * 4, true));
+    return area.byteLength < at + count * 4
+      ? []
+      : Array.from({ length: count }, (_, index) => view.getUint32(at + index * 4, true));
   };
   const words64 = (name: "bndregState" | "bndcsrState" | "opmaskReg" | "zmmUpper" | "hi16Zmm") => {
     const { at, count } = components[name];
-    return area.byteLength < at + count * 8 ? [] : Array.from({ length: count }, (_, index) => view.getBigUint64(at + index * 8, true));
+    return area.byteLength < at + count * 8
+      ? []
+      : Array.from({ length: count }, (_, index) => view.getBigUint64(at + index * 8, true));
   };
   const entry = create(UserX86FpregsEntrySchema, {
     cwd: view.getUint16(0, true),
@@ -113,7 +117,11 @@ function putExtended(view: DataView, xsave: UserX86XsaveEntry | undefined): void
   for (const [name, words] of Object.entries(parts)) putWords(view, components[name as keyof typeof parts], words);
 }
 
-function putWords(view: DataView, { at, width }: { at: number; width: number }, words: readonly (number | bigint)[]): void {
+function putWords(
+  view: DataView,
+  { at, width }: { at: number; width: number },
+  words: readonly (number | bigint)[],
+): void {
   words.forEach((word, index) => {
     const offset = at + index * width;
     if (offset + width > view.byteLength) return;

@@ -1,6 +1,6 @@
 // ITIMER_REAL, ITIMER_VIRTUAL, ITIMER_PROF: getitimer(2). They count on while a task is stopped only if real.
 import { create } from "@bufbuild/protobuf";
-import { ItimerEntrySchema, type ItimerEntry, TaskTimersEntrySchema } from "../../images/format/entries.js";
+import { type ItimerEntry, ItimerEntrySchema, TaskTimersEntrySchema } from "../../images/format/entries.js";
 import { itimerval } from "../../kernel/abi/time.js";
 import { NULL } from "../../kernel/brand.js";
 import type { DumpedThread, RestoredThread, TaskPart } from "../kind.js";
@@ -42,6 +42,8 @@ function read({ inside }: DumpedThread, which: number): ItimerEntry {
 
 function write({ inside }: RestoredThread, which: number, { isec, iusec, vsec, vusec }: ItimerEntry): void {
   if (vsec === 0n && vusec === 0n) return;
-  using room = inside.holding(itimerval.encode({ intervalSec: isec, intervalUsec: iusec, valueSec: vsec, valueUsec: vusec }));
+  using room = inside.holding(
+    itimerval.encode({ intervalSec: isec, intervalUsec: iusec, valueSec: vsec, valueUsec: vusec }),
+  );
   inside.sys.setitimer(which, room.at, NULL);
 }

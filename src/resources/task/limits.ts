@@ -15,7 +15,9 @@ export const limits: TaskPart = {
 
   collect({ process }, core) {
     if (core.tc === undefined) return;
-    const rlimits = (readLimits(process.pid) ?? []).map(({ soft, hard }) => create(RlimitEntrySchema, { cur: soft, max: hard }));
+    const rlimits = (readLimits(process.pid) ?? []).map(({ soft, hard }) =>
+      create(RlimitEntrySchema, { cur: soft, max: hard }),
+    );
     core.tc.rlimits = create(TaskRlimitsEntrySchema, { rlimits });
   },
 
@@ -28,7 +30,12 @@ export const limits: TaskPart = {
   },
 };
 
-function setLimit({ inside, process: { pid, comm } }: RestoredThread, resource: number, cur: bigint, max: bigint): void {
+function setLimit(
+  { inside, process: { pid, comm } }: RestoredThread,
+  resource: number,
+  cur: bigint,
+  max: bigint,
+): void {
   using room = inside.holding(rlimit64.encode({ rlim_cur: cur, rlim_max: max }));
   try {
     inside.sys.prlimit64(0, resource, room.at, NULL);

@@ -19,6 +19,7 @@ export const loginUid: TaskPart = {
   apply({ process }, core) {
     const wanted = core.tc?.loginuid ?? UNSET;
     const now = readProc(process.pid, "loginuid");
-    if (now !== undefined && wanted !== UNSET && Number(now) !== wanted) writeFileSync(`/proc/${process.pid}/loginuid`, String(wanted));
+    if (now !== undefined && wanted !== UNSET && Number(now) !== wanted)
+      writeFileSync(`/proc/${process.pid}/loginuid`, String(wanted));
   },
 };

@@ -25,6 +25,8 @@ export const membarrier: TaskPart = {
 
   apply({ inside }, core) {
     const mask = core.tc?.membarrierRegistrationMask ?? 0;
-    inside.run(REGISTRATIONS.filter((command) => (mask & command) !== 0).map((command) => remote.membarrier(command, 0, 0)));
+    inside.run(
+      REGISTRATIONS.filter((command) => (mask & command) !== 0).map((command) => remote.membarrier(command, 0, 0)),
+    );
   },
 };

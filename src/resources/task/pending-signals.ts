@@ -1,6 +1,6 @@
 // Signals that were sent and not yet taken, with their siginfo: ptrace(2) PTRACE_PEEKSIGINFO, rt_sigqueueinfo(2).
 import { create } from "@bufbuild/protobuf";
-import { type SignalQueueEntry, SiginfoEntrySchema, SignalQueueEntrySchema } from "../../images/format/entries.js";
+import { SiginfoEntrySchema, type SignalQueueEntry, SignalQueueEntrySchema } from "../../images/format/entries.js";
 import { PTRACE_PEEKSIGINFO_SHARED } from "../../kernel/abi/ptrace.js";
 import { SI_TIMER, SIGINFO_BYTES, siginfo } from "../../kernel/abi/signal.js";
 import type { Pid } from "../../kernel/brand.js";
@@ -21,8 +21,11 @@ export const pendingSignals: TaskPart = {
 
   apply(thread, core) {
     const { inside, tracee } = thread;
-    send(thread, core.threadCore?.signalsP, (signal, at) => inside.sys.rt_tgsigqueueinfo(tracee.pid, tracee.tid, signal, at));
-    if (thread.isLeader) send(thread, core.tc?.signalsS, (signal, at) => inside.sys.rt_sigqueueinfo(tracee.pid, signal, at));
+    send(thread, core.threadCore?.signalsP, (signal, at) =>
+      inside.sys.rt_tgsigqueueinfo(tracee.pid, tracee.tid, signal, at),
+    );
+    if (thread.isLeader)
+      send(thread, core.tc?.signalsS, (signal, at) => inside.sys.rt_sigqueueinfo(tracee.pid, signal, at));
   },
 };
 
@@ -31,14 +34,21 @@ function queue(tid: Pid, flags: number): SignalQueueEntry {
   const room = new Uint8Array(AT_ONCE * SIGINFO_BYTES);
   for (;;) {
     const count = sys.ptracePeekSiginfo(tid, { off: BigInt(found.length), flags, nr: AT_ONCE }, room);
-    for (let index = 0; index < count; index++) found.push(room.slice(index * SIGINFO_BYTES, (index + 1) * SIGINFO_BYTES));
+    for (let index = 0; index < count; index++)
+      found.push(room.slice(index * SIGINFO_BYTES, (index + 1) * SIGINFO_BYTES));
     if (count < AT_ONCE) break;
   }
-  return create(SignalQueueEntrySchema, { signals: found.map((bytes) => create(SiginfoEntrySchema, { siginfo: bytes })) });
+  return create(SignalQueueEntrySchema, {
+    signals: found.map((bytes) => create(SiginfoEntrySchema, { siginfo: bytes })),
+  });
 }
 
 /** Only a task itself may queue a siginfo that claims to come from the kernel: kernel/signal.c, do_rt_sigqueueinfo(). */
-function send({ inside }: RestoredThread, entry: SignalQueueEntry | undefined, queueInfo: (signal: number, at: typeof inside.ground.stub) => void): void {
+function send(
+  { inside }: RestoredThread,
+  entry: SignalQueueEntry | undefined,
+  queueInfo: (signal: number, at: typeof inside.ground.stub) => void,
+): void {
   for (const { siginfo: bytes } of entry?.signals ?? []) {
     const { si_signo, si_code } = siginfo.decode(bytes);
     // A timer that has expired is armed again with its overrun, and sends its signal itself.

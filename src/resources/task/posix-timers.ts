@@ -57,7 +57,9 @@ function collectTimer({ inside }: DumpedThread, timer: PosixTimer): PosixTimerEn
 
 /** Kernel 6.15: a process may say that it names the ids itself. False: older kernels count. */
 function chooseIds({ inside }: RestoredThread, on: boolean): boolean {
-  return unless("EINVAL", () => inside.sys.prctl(PR.PR_TIMER_CREATE_RESTORE_IDS, on ? 1n : 0n, 0n, 0n, 0n)) !== undefined;
+  return (
+    unless("EINVAL", () => inside.sys.prctl(PR.PR_TIMER_CREATE_RESTORE_IDS, on ? 1n : 0n, 0n, 0n, 0n)) !== undefined
+  );
 }
 
 /** On older kernels each timer gets the next id: unwanted ones are made and deleted. */
@@ -72,7 +74,9 @@ function skipTo({ inside }: RestoredThread, id: number): void {
 
 function createTimer({ inside }: RestoredThread, timer: PosixTimerEntry): void {
   const { sivalPtr, siSigno, itSigevNotify, notifyThreadId } = timer;
-  using event = inside.holding(sigevent.encode({ sigev_value: sivalPtr, sigev_signo: siSigno, sigev_notify: itSigevNotify, tid: notifyThreadId }));
+  using event = inside.holding(
+    sigevent.encode({ sigev_value: sivalPtr, sigev_signo: siSigno, sigev_notify: itSigevNotify, tid: notifyThreadId }),
+  );
   using id = inside.holding(timerId.encode({ value: timer.itId }));
   inside.sys.timer_create(timer.clockId | 0, event.at, id.at);
   const { value } = timerId.decode(inside.memory.read(id.at, timerId.sizeBytes));
@@ -81,6 +85,8 @@ function createTimer({ inside }: RestoredThread, timer: PosixTimerEntry): void {
 
 function arm({ inside }: RestoredThread, { itId, isec, insec, vsec, vnsec }: PosixTimerEntry): void {
   if (vsec === 0n && vnsec === 0n) return;
-  using room = inside.holding(itimerspec.encode({ intervalSec: isec, intervalNsec: insec, valueSec: vsec, valueNsec: vnsec }));
+  using room = inside.holding(
+    itimerspec.encode({ intervalSec: isec, intervalNsec: insec, valueSec: vsec, valueNsec: vnsec }),
+  );
   inside.sys.timer_settime(itId, 0, room.at, NULL);
 }

@@ -10,7 +10,7 @@ import {
 } from "../../images/format/entries.js";
 import { PR } from "../../kernel/abi/prctl.js";
 import { user_desc } from "../../kernel/abi/ptrace.js";
-import { u64, struct } from "../../kernel/declare/struct.js";
+import { struct, u64 } from "../../kernel/declare/struct.js";
 import { unless } from "../../kernel/errno.js";
 import { sys } from "../../kernel/syscalls.js";
 import { StasisError } from "../../report/error.js";
@@ -64,7 +64,15 @@ function clearTidAddress({ inside }: DumpedThread): bigint {
 }
 
 /** Bits of the last word of struct user_desc: arch/x86/include/uapi/asm/ldt.h. */
-const DESC = { SEG_32BIT: 1, CONTENTS_LOW: 2, CONTENTS_HIGH: 4, READ_EXEC_ONLY: 8, LIMIT_IN_PAGES: 16, SEG_NOT_PRESENT: 32, USABLE: 64 } as const;
+const DESC = {
+  SEG_32BIT: 1,
+  CONTENTS_LOW: 2,
+  CONTENTS_HIGH: 4,
+  READ_EXEC_ONLY: 8,
+  LIMIT_IN_PAGES: 16,
+  SEG_NOT_PRESENT: 32,
+  USABLE: 64,
+} as const;
 
 function threadArea({ tid }: Tracee, entry: number): UserDescT[] {
   const bytes = new Uint8Array(user_desc.sizeBytes);
@@ -97,7 +105,11 @@ function setThreadArea({ tid }: Tracee, entry: UserDescT): void {
     (entry.segNotPresent ? DESC.SEG_NOT_PRESENT : 0) |
     DESC.USABLE;
   const { entryNumber, baseAddr, limit } = entry;
-  sys.ptraceSetThreadArea(tid, entryNumber, user_desc.encode({ entry_number: entryNumber, base_addr: baseAddr, limit, bits }));
+  sys.ptraceSetThreadArea(
+    tid,
+    entryNumber,
+    user_desc.encode({ entry_number: entryNumber, base_addr: baseAddr, limit, bits }),
+  );
 }
 
 function compat({ process: { pid, comm }, registers: { cs } }: DumpedThread): StasisError {

@@ -16,7 +16,11 @@ export const rseq: TaskPart = {
     sys.ptraceGetRseqConfiguration(tracee.tid, bytes.byteLength, bytes);
     const { rseq_abi_pointer, rseq_abi_size, signature } = ptrace_rseq_configuration.decode(bytes);
     if (rseq_abi_pointer === 0n) return;
-    core.threadCore.rseqEntry = create(RseqEntrySchema, { rseqAbiPointer: rseq_abi_pointer, rseqAbiSize: rseq_abi_size, signature });
+    core.threadCore.rseqEntry = create(RseqEntrySchema, {
+      rseqAbiPointer: rseq_abi_pointer,
+      rseqAbiSize: rseq_abi_size,
+      signature,
+    });
   },
 
   apply({ inside }, core) {

@@ -5,27 +5,41 @@ import type { TaskPart } from "../kind.js";
 
 const SCHED_OTHER = 0;
 const SCHED_DEADLINE = 6;
+/** How sched_setscheduler(2), and so the image, says what sched_setattr(2) has a flag for. */
+const SCHED_RESET_ON_FORK = 0x40000000;
+const SCHED_FLAG_RESET_ON_FORK = 1n;
 
 export const scheduling: TaskPart = {
   name: "scheduling",
   of: "thread",
   stage: "after-memory",
-  limits: ["CPU affinity and the parameters of SCHED_DEADLINE are not carried over: the image format has no place for them"],
+  limits: [
+    "CPU affinity and the parameters of SCHED_DEADLINE are not carried over: the image format has no place for them",
+  ],
 
   collect({ tracee }, core) {
     if (core.threadCore === undefined) return;
     const bytes = new Uint8Array(sched_attr.sizeBytes);
     sys.sched_getattr(tracee.tid, bytes, bytes.byteLength, 0);
-    const { sched_policy, sched_nice, sched_priority } = sched_attr.decode(bytes);
-    core.threadCore.schedPolicy = sched_policy;
+    const { sched_policy, sched_flags, sched_nice, sched_priority } = sched_attr.decode(bytes);
+    const reset = (sched_flags & SCHED_FLAG_RESET_ON_FORK) !== 0n;
+    core.threadCore.schedPolicy = sched_policy | (reset ? SCHED_RESET_ON_FORK : 0);
     core.threadCore.schedNice = sched_nice;
     core.threadCore.schedPrio = sched_priority;
   },
 
   apply({ tracee }, core) {
     const { schedPolicy = SCHED_OTHER, schedNice = 0, schedPrio = 0 } = core.threadCore ?? {};
-    if (schedPolicy === SCHED_DEADLINE) return;
-    const attr = { size: sched_attr.sizeBytes, sched_policy: schedPolicy, sched_flags: 0n, sched_nice: schedNice, sched_priority: schedPrio };
+    const policy = schedPolicy & ~SCHED_RESET_ON_FORK;
+    if (policy === SCHED_DEADLINE) return;
+    const flags = (schedPolicy & SCHED_RESET_ON_FORK) === 0 ? 0n : SCHED_FLAG_RESET_ON_FORK;
+    const attr = {
+      size: sched_attr.sizeBytes,
+      sched_policy: policy,
+      sched_flags: flags,
+      sched_nice: schedNice,
+      sched_priority: schedPrio,
+    };
     const none = { sched_runtime: 0n, sched_deadline: 0n, sched_period: 0n, sched_util_min: 0, sched_util_max: 0 };
     sys.sched_setattr(tracee.tid, sched_attr.encode({ ...attr, ...none }), 0);
   },

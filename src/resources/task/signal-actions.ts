@@ -24,7 +24,12 @@ export const signalActions: TaskPart = {
     const bytes = inside.memory.read(room.at, room.sizeBytes);
     core.tc.sigactions = settable.map((_, index) => {
       const action = k_sigaction.decode(bytes.subarray(index * k_sigaction.sizeBytes));
-      return create(SaEntrySchema, { sigaction: action.handler, flags: action.flags, restorer: action.restorer, mask: action.mask });
+      return create(SaEntrySchema, {
+        sigaction: action.handler,
+        flags: action.flags,
+        restorer: action.restorer,
+        mask: action.mask,
+      });
     });
   },
 
@@ -36,9 +41,15 @@ export const signalActions: TaskPart = {
     const actions = core.tc?.sigactions ?? [];
     using none = inside.holding(new Uint8Array(k_sigaction.sizeBytes));
     inside.run(settable.map((signal) => remote.rt_sigaction(signal, none.at, NULL, SIGSET_BYTES)));
-    const wanted = actions.map((action, index) => ({ action, signal: settable[index] ?? 0 })).filter(({ action }) => !isDefault(action));
+    const wanted = actions
+      .map((action, index) => ({ action, signal: settable[index] ?? 0 }))
+      .filter(({ action }) => !isDefault(action));
     using room = inside.holding(Buffer.concat([new Uint8Array(), ...wanted.map(({ action }) => encode(action))]));
-    inside.run(wanted.map(({ signal }, index) => remote.rt_sigaction(signal, asAddress(room.at + BigInt(index) * SIZE), NULL, SIGSET_BYTES)));
+    inside.run(
+      wanted.map(({ signal }, index) =>
+        remote.rt_sigaction(signal, asAddress(room.at + BigInt(index) * SIZE), NULL, SIGSET_BYTES),
+      ),
+    );
   },
 };
 

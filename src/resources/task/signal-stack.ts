@@ -15,14 +15,20 @@ export const signalStack: TaskPart = {
   collect({ inside }, core) {
     if (core.threadCore === undefined) return;
     const stack = inside.filled(stack_t, (at) => inside.sys.sigaltstack(NULL, at));
-    core.threadCore.sas = create(ThreadSasEntrySchema, { ssSp: stack.ss_sp, ssSize: stack.ss_size, ssFlags: stack.ss_flags });
+    core.threadCore.sas = create(ThreadSasEntrySchema, {
+      ssSp: stack.ss_sp,
+      ssSize: stack.ss_size,
+      ssFlags: stack.ss_flags,
+    });
   },
 
   apply({ inside }, core) {
     const saved = core.threadCore?.sas;
     if (saved === undefined) return;
     // Being on the stack shows in the stack pointer; it is not something that can be set.
-    using room = inside.holding(stack_t.encode({ ss_sp: saved.ssSp, ss_flags: saved.ssFlags & ~SS_ONSTACK, ss_size: saved.ssSize }));
+    using room = inside.holding(
+      stack_t.encode({ ss_sp: saved.ssSp, ss_flags: saved.ssFlags & ~SS_ONSTACK, ss_size: saved.ssSize }),
+    );
     inside.sys.sigaltstack(room.at, NULL);
   },
 };

@@ -15,7 +15,9 @@ export class Cgroups {
   /** Throws StasisError when a thread of the process is in another group than stasis itself. */
   check({ pid, comm, threads }: FrozenProcess): void {
     for (const { tid } of threads) {
-      const other = (readThreadCgroups(pid, asPid(tid)) ?? []).find((theirs) => !this.#own.some((ours) => isSame(ours, theirs)));
+      const other = (readThreadCgroups(pid, asPid(tid)) ?? []).find(
+        (theirs) => !this.#own.some((ours) => isSame(ours, theirs)),
+      );
       if (other === undefined) continue;
       throw new StasisError({
         code: "TREE_UNSUPPORTED",

@@ -1,6 +1,7 @@
 // What a process has of the file system: current directory, root, umask. fs-PID.img; proc_pid_cwd(5), chroot(2), umask(2).
-import { create } from "@bufbuild/protobuf";
+
 import { fstatSync } from "node:fs";
+import { create } from "@bufbuild/protobuf";
 import { type FsEntry, FsEntrySchema } from "../../images/format/entries.js";
 import { O, O_RDONLY } from "../../kernel/abi/fcntl.js";
 import { AT_FDCWD, type TargetFd } from "../../kernel/brand.js";
@@ -34,7 +35,11 @@ function registerDirectory(process: DumpedProcess, name: "cwd" | "root", context
 }
 
 /** `root` and `cwd` are descriptors in the target. The root goes first: it is looked up from where we are. */
-export function applyFilesystem(inside: Inside, entry: FsEntry, directories: { root: TargetFd | undefined; cwd: TargetFd }): void {
+export function applyFilesystem(
+  inside: Inside,
+  entry: FsEntry,
+  directories: { root: TargetFd | undefined; cwd: TargetFd },
+): void {
   if (directories.root !== undefined) {
     inside.sys.fchdir(directories.root);
     using here = inside.text(".");

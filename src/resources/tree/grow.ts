@@ -37,7 +37,11 @@ export interface GrowOptions<Task> {
 }
 
 /** Makes the children of `parent` and all below; the parent itself exists and is in session `born`. */
-export function growUnder<Task extends Sprout<Task>>(parent: Grown<Task>, born: number, options: GrowOptions<Task>): void {
+export function growUnder<Task extends Sprout<Task>>(
+  parent: Grown<Task>,
+  born: number,
+  options: GrowOptions<Task>,
+): void {
   const { task, inside } = parent;
   const ownSession = task.sid === task.pid;
   const [before, after] = split(task.children, (child) => ownSession && child.sid === born && child.sid !== child.pid);
@@ -47,24 +51,49 @@ export function growUnder<Task extends Sprout<Task>>(parent: Grown<Task>, born: 
   for (const child of after) growChild(parent, child, session, options);
 }
 
-function growChild<Task extends Sprout<Task>>(parent: Grown<Task>, child: Task, session: number, options: GrowOptions<Task>): void {
+function growChild<Task extends Sprout<Task>>(
+  parent: Grown<Task>,
+  child: Task,
+  session: number,
+  options: GrowOptions<Task>,
+): void {
   const inherits = child.sid === child.pid || child.sid === session || child.sid === 0;
-  const inside = inherits ? birth(parent.inside, child, options.sharing(child, parent.task)) : orphan(parent.inside, child);
+  const inside = inherits
+    ? birth(parent.inside, child, options.sharing(child, parent.task))
+    : orphan(parent.inside, child);
   const grown = { task: child, inside };
   options.born(grown);
   growUnder(grown, inherits ? session : child.sid, options);
 }
 
 function birth<Task extends Sprout<Task>>(parent: Inside, child: Task, sharing: bigint): Inside {
-  return cloneTask(parent, { tid: child.pid, comm: child.comm, flags: sharing, exitSignal: SIG.SIGCHLD, as: "process" });
+  return cloneTask(parent, {
+    tid: child.pid,
+    comm: child.comm,
+    flags: sharing,
+    exitSignal: SIG.SIGCHLD,
+    as: "process",
+  });
 }
 
 /** A child of a session whose leader is gone: a stand-in opens the session and makes it as its own sibling (CLONE_PARENT). */
 function orphan<Task extends Sprout<Task>>(parent: Inside, child: Task): Inside {
-  const standIn = cloneTask(parent, { tid: child.sid, comm: "stasis-session", flags: 0n, exitSignal: SIG.SIGCHLD, as: "process" });
+  const standIn = cloneTask(parent, {
+    tid: child.sid,
+    comm: "stasis-session",
+    flags: 0n,
+    exitSignal: SIG.SIGCHLD,
+    as: "process",
+  });
   try {
     standIn.sys.setsid();
-    return cloneTask(standIn, { tid: child.pid, comm: child.comm, flags: CLONE.CLONE_PARENT, exitSignal: 0, as: "process" });
+    return cloneTask(standIn, {
+      tid: child.pid,
+      comm: child.comm,
+      flags: CLONE.CLONE_PARENT,
+      exitSignal: 0,
+      as: "process",
+    });
   } finally {
     end(standIn, parent);
   }
@@ -91,14 +120,21 @@ export function joinGroups<Task extends Sprout<Task>>(grown: readonly Grown<Task
     const { pgid, pid } = task;
     // A task of the session that we were started in, in a group of ours, stays where it was born.
     if (pgid === pid || pgid === outerPgid || pgid === 0) continue;
-    if (!pids.has(pgid) && !standIns.has(pgid)) standIns.set(pgid, { standIn: openGroup(inside, pgid), parent: inside });
+    if (!pids.has(pgid) && !standIns.has(pgid))
+      standIns.set(pgid, { standIn: openGroup(inside, pgid), parent: inside });
     joinGroup(inside, task);
   }
   for (const { standIn, parent } of standIns.values()) end(standIn, parent);
 }
 
 function openGroup(member: Inside, pgid: number): Inside {
-  const standIn = cloneTask(member, { tid: pgid, comm: "stasis-group", flags: 0n, exitSignal: SIG.SIGCHLD, as: "process" });
+  const standIn = cloneTask(member, {
+    tid: pgid,
+    comm: "stasis-group",
+    flags: 0n,
+    exitSignal: SIG.SIGCHLD,
+    as: "process",
+  });
   standIn.sys.setpgid(0, 0);
   return standIn;
 }

@@ -1,10 +1,24 @@
 // Ghost files: files without a name that are still open. Their contents go into ghost-file-N.img, remap-fpath.img says which file
 // entry is which ghost. On restore a ghost gets its name back for as long as it is being opened.
-import { create } from "@bufbuild/protobuf";
-import { chmodSync, existsSync, linkSync, lutimesSync, mkdirSync, openSync, rmdirSync, chownSync, closeSync, unlinkSync } from "node:fs";
+
 import {
-  type GhostFileEntry,
+  chmodSync,
+  closeSync,
+  existsSync,
+  lchownSync,
+  linkSync,
+  lutimesSync,
+  mkdirSync,
+  openSync,
+  rmdirSync,
+  symlinkSync,
+  unlinkSync,
+} from "node:fs";
+import { dirname } from "node:path";
+import { create } from "@bufbuild/protobuf";
+import {
   GhostChunkEntrySchema,
+  type GhostFileEntry,
   GhostFileEntrySchema,
   type RegFileEntry,
   RemapFilePathEntrySchema,
@@ -23,6 +37,7 @@ import { refuseFile } from "../refuse.js";
 const S_IFMT = 0o170000;
 const S_IFREG = 0o100000;
 const S_IFDIR = 0o040000;
+const S_IFLNK = 0o120000;
 /** From this size on contents are saved in chunks, without their holes: three pages, as CRIU does. */
 const CHUNKED_FROM_BYTES = 12288n;
 const BUFFER_BYTES = 256 * 1024;
@@ -48,7 +63,9 @@ export class Ghosts {
 
   /** remap-fpath.img, when all files are known. */
   write(): void {
-    const entries = this.#remaps.map((remap) => create(RemapFilePathEntrySchema, { ...remap, remapType: RemapType.GHOST }));
+    const entries = this.#remaps.map((remap) =>
+      create(RemapFilePathEntrySchema, { ...remap, remapType: RemapType.GHOST }),
+    );
     this.context.images.write("remap-fpath", undefined, entries);
   }
 
@@ -69,6 +86,7 @@ export class Ghosts {
       mtim: timeval(stat.mtimeNs),
     });
     const chunked = isRegular && size >= CHUNKED_FROM_BYTES;
+    if ((mode & S_IFMT) === S_IFLNK) entry.symlnkTarget = linkTarget(duplicate);
     if (isRegular) entry.size = size;
     if (chunked) entry.chunks = true;
     using writer = this.context.images.writer("ghost-file", id);
@@ -77,11 +95,18 @@ export class Ghosts {
       const readable = asFd(openSync(`/proc/self/fd/${duplicate}`, "r"));
       try {
         for (const { from, to } of chunked ? dataIn(readable, size) : [{ from: 0n, to: size }]) {
-          if (chunked) writer.appendAs(GhostChunkEntrySchema, create(GhostChunkEntrySchema, { len: to - from, off: from }));
+          if (chunked)
+            writer.appendAs(GhostChunkEntrySchema, create(GhostChunkEntrySchema, { len: to - from, off: from }));
           copyIn(readable, from, to, (bytes) => writer.blob(bytes));
         }
       } catch (cause) {
-        throw new StasisError({ code: "IO_FAILED", doing: "read the deleted file of", subject, reason: String(cause), cause });
+        throw new StasisError({
+          code: "IO_FAILED",
+          doing: "read the deleted file of",
+          subject,
+          reason: String(cause),
+          cause,
+        });
       } finally {
         closeSync(readable);
       }
@@ -166,6 +191,7 @@ export class RestoredGhosts {
     using reader = this.context.images.reader("ghost-file", id);
     if (reader === undefined) throw new RangeError("an image that must be there is not");
     const entry = reader.expect(GhostFileEntrySchema);
+    this.#makeParents(dirname(path));
     createNode(path, entry);
     this.#made.set(id, path);
     this.context.scope.defer(() => ((entry.mode & S_IFMT) === S_IFDIR ? rmdirSync(path) : unlinkSync(path)));
@@ -179,10 +205,19 @@ export class RestoredGhosts {
         closeSync(fd);
       }
     }
-    chownSync(path, entry.uid, entry.gid);
-    chmodSync(path, entry.mode & 0o7777);
-    if (entry.atim !== undefined && entry.mtim !== undefined) lutimesSync(path, seconds(entry.atim), seconds(entry.mtim));
+    lchownSync(path, entry.uid, entry.gid);
+    if ((entry.mode & S_IFMT) !== S_IFLNK) chmodSync(path, entry.mode & 0o7777);
+    if (entry.atim !== undefined && entry.mtim !== undefined)
+      lutimesSync(path, seconds(entry.atim), seconds(entry.mtim));
     return path;
+  }
+
+  /** A deleted file may have been in a deleted directory: it comes back for as long as the file has a name. */
+  #makeParents(directory: string): void {
+    if (existsSync(directory)) return;
+    this.#makeParents(dirname(directory));
+    mkdirSync(directory);
+    this.context.scope.defer(() => rmdirSync(directory));
   }
 
   #fillChunks(reader: NonNullable<ReturnType<RestoreContext["images"]["reader"]>>, fd: Fd): void {
@@ -199,11 +234,19 @@ function putAt(fd: Fd, bytes: Uint8Array, offset: bigint): void {
   }
 }
 
-const seconds = ({ tvSec, tvUsec }: Timeval) => Number(tvSec) + Number(tvUsec) / 1e6;
-const timeval = (ns: bigint): Timeval => create(TimevalSchema, { tvSec: ns / 1_000_000_000n, tvUsec: (ns / 1000n) % 1_000_000n });
+/** What the symbolic link behind an O_PATH descriptor points to: readlinkat(2) with an empty path. */
+function linkTarget(link: Fd): string {
+  const target = Buffer.alloc(4096);
+  return target.toString("utf8", 0, sys.readlinkat(link, "", target, target.byteLength));
+}
 
-function createNode(path: string, { mode, rdev }: GhostFileEntry): void {
+const seconds = ({ tvSec, tvUsec }: Timeval) => Number(tvSec) + Number(tvUsec) / 1e6;
+const timeval = (ns: bigint): Timeval =>
+  create(TimevalSchema, { tvSec: ns / 1_000_000_000n, tvUsec: (ns / 1000n) % 1_000_000n });
+
+function createNode(path: string, { mode, rdev, symlnkTarget }: GhostFileEntry): void {
   const type = mode & S_IFMT;
   if (type === S_IFDIR) mkdirSync(path, 0o700);
+  else if (type === S_IFLNK) symlinkSync(symlnkTarget, path);
   else sys.mknodat(AT_FDCWD, path, type | 0o600, BigInt(rdev));
 }

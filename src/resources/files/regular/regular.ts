@@ -1,6 +1,7 @@
 // Files of a file system, and what is opened like one: directories, /dev/null and its kind, symbolic links held with O_PATH. open(2).
+
+import { type BigIntStats, lstatSync, statSync } from "node:fs";
 import { create } from "@bufbuild/protobuf";
-import { type BigIntStats, statSync } from "node:fs";
 import { type RegFileEntry, RegFileEntrySchema } from "../../../images/format/entries.js";
 import { O, SEEK_SET } from "../../../kernel/abi/fcntl.js";
 import { AT_FDCWD, asFd, type Fd } from "../../../kernel/brand.js";
@@ -16,6 +17,7 @@ const S_IFMT = 0o170000n;
 const S_IFREG = 0o100000n;
 const S_IFDIR = 0o040000n;
 const S_IFCHR = 0o020000n;
+const S_IFLNK = 0o120000n;
 /** Devices without state of their own: Documentation/admin-guide/devices.txt, major 1 (null, zero, full, random, urandom, kmsg). */
 const MEMORY_MAJOR = 1n;
 const DELETED = " (deleted)";
@@ -25,7 +27,13 @@ export const regular: FileKind<"reg"> = {
   type: "REG",
   field: "reg",
   summary: "regular files, directories and devices without state, open(2)",
-  signatures: [{ mode: "regular" }, { mode: "directory" }, { mode: "character" }, { mode: "block" }, { mode: "symlink" }],
+  signatures: [
+    { mode: "regular" },
+    { mode: "directory" },
+    { mode: "character" },
+    { mode: "block" },
+    { mode: "symlink" },
+  ],
   limits: ["the contents of files that still have a name are not in the images: they must be there on restore"],
 
   collect(file, common, context) {
@@ -61,30 +69,46 @@ export const regular: FileKind<"reg"> = {
 function nameOf(file: OpenFile, common: FileCommon, context: DumpContext): string {
   if (isAt(file, file.link)) return file.link;
   if (!file.link.endsWith(DELETED)) {
-    throw refuseFile(file.subject, "another file is at its path, or none: a mount hides it", "unmount what lies over it, or run stasis in its mount namespace");
+    throw refuseFile(
+      file.subject,
+      "another file is at its path, or none: a mount hides it",
+      "unmount what lies over it, or run stasis in its mount namespace",
+    );
   }
   const name = file.link.slice(0, -DELETED.length);
+  if (MADE_BY_KERNEL.test(name)) {
+    throw refuseFile(file.subject, "it belongs to a task that is gone", "have the program close it before the dump");
+  }
   if (file.stat.nlink > 0n && (file.stat.mode & S_IFMT) !== S_IFDIR) {
-    throw refuseFile(file.subject, "its name was removed while it has others", "restore the name; --link-remap is not supported yet");
+    throw refuseFile(
+      file.subject,
+      "its name was removed while it has others",
+      "restore the name; --link-remap is not supported yet",
+    );
   }
   context.once(Ghosts).add(file, common.id);
   return name;
 }
 
 function isAt({ stat }: OpenFile, path: string): boolean {
-  const there = lookUp(path);
+  const there = lookUp(path, stat.mode & S_IFMT);
   return there !== undefined && there.dev === stat.dev && there.ino === stat.ino;
 }
 
-function lookUp(path: string): BigIntStats | undefined {
-  return statSync(path, { bigint: true, throwIfNoEntry: false });
+function lookUp(path: string, type: bigint): BigIntStats | undefined {
+  const look = type === S_IFLNK ? lstatSync : statSync;
+  return look(path, { bigint: true, throwIfNoEntry: false });
 }
 
 function checkDevice({ stat, subject }: OpenFile): void {
   const type = stat.mode & S_IFMT;
   const isNode = type === S_IFCHR || type === 0o060000n;
   if (!isNode || (type === S_IFCHR && stat.rdev >> 8n === MEMORY_MAJOR)) return;
-  throw refuseFile(subject, `it is a device (${stat.rdev >> 8n}:${stat.rdev & 0xffn}) whose state cannot be read`, "have the program close it before the dump");
+  throw refuseFile(
+    subject,
+    `it is a device (${stat.rdev >> 8n}:${stat.rdev & 0xffn}) whose state cannot be read`,
+    "have the program close it before the dump",
+  );
 }
 
 /** Files of /proc are made by the kernel for tasks that may not exist yet. */
@@ -92,9 +116,9 @@ const MADE_BY_KERNEL = /^\/proc\//;
 
 function checkOnDisk(entry: RegFileEntry): void {
   if (MADE_BY_KERNEL.test(entry.name)) return;
-  const there = lookUp(entry.name);
-  if (there === undefined) throw changed(entry, "it is gone");
   const type = BigInt(entry.mode) & S_IFMT;
+  const there = lookUp(entry.name, type);
+  if (there === undefined) throw changed(entry, "it is gone");
   if (entry.mode !== 0 && (there.mode & S_IFMT) !== type) throw changed(entry, "it is of another type now");
   if (type === S_IFREG && entry.size !== 0n && there.size !== entry.size && !entry.name.startsWith("/sys/")) {
     throw changed(entry, `it has ${there.size} bytes now, and had ${entry.size} when it was dumped`);

@@ -1,0 +1,63 @@
+// What the bench dumps: argv[1] MiB of memory, every page of it touched and none like another, and a clock that is read all the time.
+// argv[2] is a file of two words that it shares with the bench: the longest gap between two readings in ns, and how many there were.
+// A gap is what the program itself sees of a pause. It writes to a page a reading, so pages that are copied on write count too.
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+struct report {
+	volatile uint64_t longest_ns;
+	volatile uint64_t readings;
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec at;
+
+	clock_gettime(CLOCK_MONOTONIC, &at);
+	return at.tv_sec * 1000000000ull + at.tv_nsec;
+}
+
+static void fill(uint64_t *memory, size_t words)
+{
+	uint64_t state = 0x9e3779b97f4a7c15ull;
+
+	for (size_t at = 0; at < words; at++) {
+		state ^= state << 13;
+		state ^= state >> 7;
+		state ^= state << 17;
+		memory[at] = state;
+	}
+}
+
+int main(int argc, char **argv)
+{
+	const struct timespec rest = { 0, 50 * 1000 };
+	size_t size = argc == 3 ? strtoull(argv[1], NULL, 10) << 20 : 0;
+	int fd = size > 0 ? open(argv[2], O_RDWR) : -1;
+	struct report *report = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	char *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint64_t before;
+
+	if (report == MAP_FAILED || memory == MAP_FAILED) {
+		perror("target");
+		return 1;
+	}
+	close(fd);
+	fill((uint64_t *)memory, size / sizeof(uint64_t));
+	before = now_ns();
+	for (size_t page = 0;; page = (page + 4096 * 17) % size) {
+		uint64_t now = now_ns();
+
+		if (now - before > report->longest_ns)
+			report->longest_ns = now - before;
+		before = now;
+		memory[page]++;
+		report->readings++;
+		nanosleep(&rest, NULL);
+	}
+}

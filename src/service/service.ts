@@ -1,0 +1,79 @@
+// `stasis service`: its start-up in CRIU's order, and its end.
+import { rmSync, writeFileSync, writeSync } from "node:fs";
+import { asFd } from "../kernel/brand.js";
+import { unless } from "../kernel/errno.js";
+import { sys } from "../kernel/syscalls.js";
+import type { Options } from "../options/index.js";
+import { StasisError } from "../report/error.js";
+import { DEFAULT_ADDRESS, listenAt } from "./listen.js";
+import { Supervisor } from "./supervisor.js";
+import { openDirectory, openLog, stderrLog } from "./workspace.js";
+
+const DEFAULT_MODE = 0o666;
+const PIDFILE_MODE = 0o600;
+
+/** Runs until SIGTERM or SIGINT; then nothing of it is left. @throws StasisError when it cannot start, or cannot go on */
+export async function runService(options: Options): Promise<void> {
+  const { logFile, logLevel } = options;
+  const mode = modeOf(options.socketMode);
+  const workDir = options.workDir ?? options.imagesDir ?? ".";
+  using directory = openDirectory(workDir, "work-dir");
+  sys.fchdir(directory.fd);
+  using log = logFile === undefined ? stderrLog(logLevel) : openLog(logFile, directory.fd, logLevel);
+  using listening = listenAt(options.address ?? DEFAULT_ADDRESS, mode);
+  using _pidfile = writePidfile(options.pidfile);
+  const supervisor = new Supervisor(listening.fd, { waiting: options.workers, log });
+  const stop = (signal: NodeJS.Signals) => {
+    log.info(`${signal}: the service ends`);
+    supervisor.stop();
+  };
+  process.on("SIGTERM", stop).on("SIGINT", stop);
+  process.title = "stasis: service";
+  try {
+    await supervisor.start();
+    log.info(`the service listens on ${listening.path}`);
+    tellReady(options.statusFd);
+    await supervisor.ended;
+  } catch (error) {
+    if (error instanceof StasisError) log.failure(error);
+    throw error;
+  } finally {
+    process.off("SIGTERM", stop).off("SIGINT", stop);
+  }
+}
+
+function modeOf(text: string | undefined): number {
+  if (text === undefined) return DEFAULT_MODE;
+  if (/^[0-7]{3,4}$/.test(text)) return Number.parseInt(text, 8);
+  throw new StasisError({
+    code: "OPTION_INVALID",
+    doing: "start with",
+    subject: { kind: "option", name: "socket-mode" },
+    reason: `${JSON.stringify(text)} is no mode; write three octal digits, as 660`,
+  });
+}
+
+/** A new file with our pid and no newline, as CRIU writes it; removed at the end. @throws StasisError when it is there already */
+export function writePidfile(path: string | undefined, pid = process.pid): Disposable {
+  if (path === undefined) return { [Symbol.dispose]: () => undefined };
+  try {
+    writeFileSync(path, String(pid), { flag: "wx", mode: PIDFILE_MODE });
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error)) throw error;
+    throw new StasisError({
+      code: "IO_FAILED",
+      doing: "write the pid file",
+      subject: { kind: "path", path },
+      reason: error.code === "EEXIST" ? "it exists already" : String(error.code),
+      cause: error,
+    });
+  }
+  return { [Symbol.dispose]: () => rmSync(path, { force: true }) };
+}
+
+/** One zero byte for whoever waits, and the descriptor is closed. */
+function tellReady(fd: number | undefined): void {
+  if (fd === undefined) return;
+  writeSync(fd, "\0");
+  unless("EBADF", () => sys.close(asFd(fd)));
+}

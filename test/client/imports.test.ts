@@ -1,0 +1,23 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+const src = fileURLToPath(new URL("../../src/", import.meta.url));
+
+/** Every module of ours that `file` loads, by itself or through others. */
+function loaded(file: string, found = new Set<string>()): Set<string> {
+  if (found.has(file)) return found;
+  found.add(file);
+  for (const [, target = ""] of readFileSync(file, "utf8").matchAll(/(?:from|import)\s*\(?"(\.[^"]+)"/g))
+    loaded(join(dirname(file), target), found);
+  return found;
+}
+
+test("the package's main export loads no engine", () => {
+  const modules = [...loaded(join(src, "index.js"))].map((file) => relative(src, file));
+  assert.ok(modules.includes("client/client.js"));
+  const folders = new Set(modules.map((file) => file.split("/")[0]));
+  assert.deepEqual([...folders].toSorted(), ["client", "index.js", "kernel", "protocol", "report"]);
+});

@@ -1,0 +1,35 @@
+// An engine that dumps nothing, for tests of what stands before it.
+
+import { asPid } from "../../src/kernel/brand.js";
+import type { DumpRequest, RestoreRequest } from "../../src/operations/requests.js";
+import type { Engine } from "../../src/service/engine.js";
+
+export interface FakeEngine extends Engine {
+  /** What it was asked. */
+  readonly dumps: DumpRequest[];
+  readonly restores: RestoreRequest[];
+}
+
+export function fakeEngine(overrides: Partial<Engine> = {}): FakeEngine {
+  const dumps: DumpRequest[] = [];
+  const restores: RestoreRequest[] = [];
+  return {
+    dumps,
+    restores,
+    dump(request) {
+      dumps.push(request);
+      for (const script of ["pre-dump", "post-dump"] as const)
+        if (!request.notify(script)) throw new Error(`refused ${script}`);
+      // Nobody here looks at the statistics.
+      return { stats: {} as never };
+    },
+    restore(request) {
+      restores.push(request);
+      request.notify("post-restore", asPid(4711));
+      return { rootPid: asPid(4711) };
+    },
+    check: () => undefined,
+    features: () => ({ memTrack: true, lazyPages: false, pidfdStore: true }),
+    ...overrides,
+  };
+}

@@ -1,0 +1,135 @@
+// The service as a process of its own: start, malformed input, end.
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { connect } from "../../src/index.js";
+import { connectTo, newSocket, receivePacket, sendPacket } from "../../src/kernel/packets.js";
+
+const program = fileURLToPath(new URL("../../../bin/stasis", import.meta.url));
+const directory = mkdtempSync(join(tmpdir(), "service-"));
+after(() => rmSync(directory, { recursive: true }));
+
+interface Service extends AsyncDisposable {
+  readonly path: string;
+  readonly process: ChildProcess;
+  /** Ends it; result: its exit status. */
+  stop(signal?: NodeJS.Signals): Promise<number | null>;
+}
+
+async function startService(name: string, ...more: string[]): Promise<Service> {
+  const path = join(directory, `${name}.socket`);
+  const args = ["service", "--address", path, "--status-fd", "3", ...more];
+  const child = spawn(program, args, { cwd: directory, stdio: ["ignore", "ignore", "inherit", "pipe"] });
+  const exited = once(child, "exit");
+  const status = child.stdio[3];
+  assert.ok(status !== null && status !== undefined && "setEncoding" in status);
+  const [ready] = await Promise.race([once(status, "data"), exited]);
+  assert.equal(String(ready), "\0");
+  const stop = async (signal: NodeJS.Signals = "SIGTERM") => {
+    if (child.exitCode === null) child.kill(signal);
+    const [code] = await exited;
+    return typeof code === "number" ? code : null;
+  };
+  return { path, process: child, stop, [Symbol.asyncDispose]: async () => void (await stop("SIGKILL")) };
+}
+
+const childrenOf = (pid: number | undefined) => {
+  const text = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8");
+  return text.split(" ").filter((word) => word !== "");
+};
+
+test("the service answers, and ends on SIGTERM with nothing left of it", async () => {
+  const pidfile = join(directory, "pid");
+  await using service = await startService("clean", "--pidfile", pidfile);
+  assert.equal(readFileSync(pidfile, "utf8"), String(service.process.pid));
+  await using client = connect(service.path);
+  assert.equal((await client.version()).majorNumber, 4);
+  const workers = childrenOf(service.process.pid);
+  assert.ok(workers.length >= 1);
+  assert.equal(await service.stop("SIGTERM"), 0);
+  assert.equal(existsSync(service.path), false);
+  assert.equal(existsSync(pidfile), false);
+  for (const pid of workers) assert.equal(existsSync(`/proc/${pid}`), false, `worker ${pid}`);
+});
+
+test("a hundred malformed messages and leavings later it still answers", async () => {
+  await using service = await startService("malformed", "--workers", "4");
+  const messages = ["", "ff", "08", "080a00", "0801", "0802", "0863", "1202ffff", "ff".repeat(5000)].map((text) =>
+    Buffer.from(text, "hex"),
+  );
+  for (let round = 0; round < 100; round++) {
+    using socket = newSocket();
+    connectTo(socket.fd, service.path);
+    const message = messages[round % messages.length];
+    if (message !== undefined && round % 10 !== 9) sendPacket(socket.fd, message);
+    if (round % 3 === 0 && round % 10 !== 9) receivePacket(socket.fd, 4096);
+  }
+  await using client = connect(service.path);
+  assert.equal((await client.version({ timeoutMs: 20_000 })).majorNumber, 4);
+});
+
+test("a client that says nothing holds up nobody else", async () => {
+  await using service = await startService("idle", "--workers", "2");
+  const idle = Array.from({ length: 4 }, () => newSocket());
+  for (const socket of idle) connectTo(socket.fd, service.path);
+  await using client = connect(service.path);
+  assert.equal((await client.version({ timeoutMs: 20_000 })).majorNumber, 4);
+  for (const socket of idle) socket[Symbol.dispose]();
+});
+
+test("workers that wait end with a service that is killed, and another one takes the place of its socket", async () => {
+  const service = await startService("killed");
+  const workers = childrenOf(service.process.pid);
+  assert.equal(await service.stop("SIGKILL"), null);
+  assert.equal(existsSync(service.path), true);
+  const end = performance.now() + 5000;
+  while (workers.some((pid) => existsSync(`/proc/${pid}`)) && performance.now() < end) await delay(20);
+  for (const pid of workers) assert.equal(existsSync(`/proc/${pid}`), false, `worker ${pid}`);
+  await using again = await startService("killed");
+  await using client = connect(again.path);
+  await client.version();
+});
+
+test("a service in the background is ready when its command ends", async () => {
+  const path = join(directory, "daemon.socket");
+  const pidfile = join(directory, "daemon.pid");
+  const { status, stderr } = spawnSync(program, ["service", "-d", "--address", path, "--pidfile", pidfile], {
+    encoding: "utf8",
+  });
+  assert.equal(status, 0, stderr);
+  const pid = Number(readFileSync(pidfile, "utf8"));
+  await using client = connect(path);
+  await client.version();
+  process.kill(pid, "SIGTERM");
+  const end = performance.now() + 5000;
+  while (existsSync(path) && performance.now() < end) await delay(20);
+  assert.equal(existsSync(path), false);
+});
+
+test("what makes a start impossible is one sentence and status 1", () => {
+  const file = join(directory, "file");
+  writeFileSync(file, "");
+  const attempts: [string[], RegExp][] = [
+    [["--address", file], /^Cannot listen on ".*\/file": something that is no socket is there; remove it/],
+    [["-W", "/nowhere"], /^Cannot use option work-dir: "\/nowhere" cannot be opened as a directory: ENOENT/],
+    [["--address", join(directory, "x"), "--pidfile", file], /^Cannot write the pid file ".*": it exists already/],
+    [["--socket-mode", "rw"], /^Cannot start with option socket-mode: "rw" is no mode/],
+    [["-d", "--address", file], /something that is no socket is there/],
+  ];
+  for (const [args, sentence] of attempts) {
+    const { status, stderr } = spawnSync(program, ["service", ...args], { encoding: "utf8", cwd: directory });
+    assert.equal(status, 1);
+    assert.match(stderr, sentence);
+  }
+  assert.deepEqual(
+    readdirSync(directory).filter((name) => name === "x"),
+    [],
+    "the socket of a service that did not start",
+  );
+});
