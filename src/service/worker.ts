@@ -24,11 +24,12 @@ export function work(engine: Engine, level: number): number {
   const log = new LineLog(STDERR, asLevel(level), { owned: false });
   process.title = "stasis: waiting for a client";
   dieWithSupervisor(SIG.SIGKILL);
-  writeSync(CONTROL_FD, READY);
+  if (!tell(READY)) return 0;
   const connection = acceptFrom(asFd(LISTENING_FD));
   if (connection === undefined) return 0;
   dieWithSupervisor(0);
-  tellTaken(log);
+  if (!tell(TAKEN)) log.debug("the service has ended, this is its last request");
+  closeInherited();
   const status = serveOne(connection.fd, engine, log);
   connection[Symbol.dispose]();
   return status === 0 ? 0 : 1;
@@ -39,13 +40,19 @@ function dieWithSupervisor(signal: number): void {
   sys.prctl(PR.PR_SET_PDEATHSIG, BigInt(signal), 0n, 0n, 0n);
 }
 
-function tellTaken(log: LineLog): void {
+/** False: the supervisor is gone. */
+function tell(word: string): boolean {
   try {
-    writeSync(CONTROL_FD, TAKEN);
+    writeSync(CONTROL_FD, word);
+    return true;
   } catch (error) {
-    log.debug(`the supervisor is gone: ${error}`);
+    if (error instanceof Error && "code" in error && error.code === "EPIPE") return false;
+    throw error;
   }
-  // What the target's files look like must not depend on us, and nobody else waits here.
+}
+
+/** What the files of a client that dumps itself look like must not depend on us. */
+function closeInherited(): void {
   sys.close(asFd(LISTENING_FD));
   sys.close(asFd(CONTROL_FD));
 }

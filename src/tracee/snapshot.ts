@@ -40,6 +40,8 @@ export function takeSnapshot(inside: Entered): Snapshot {
   try {
     const helper = cloneInside(inside, CLONE.CLONE_VM, () => helperGround(inside));
     const copy = cloneInside(helper, 0n, () => helper.ground);
+    // Dead, it is a zombie until init reaps it: in a session of its own it does not keep those of the target busy.
+    copy.sys.setsid();
     endHelper(inside, helper);
     return new Snapshot(copy.tracee.tid);
   } finally {

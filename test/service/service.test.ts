@@ -59,7 +59,7 @@ test("the service answers, and ends on SIGTERM with nothing left of it", async (
 });
 
 test("a hundred malformed messages and leavings later it still answers", async () => {
-  await using service = await startService("malformed", "--workers", "4");
+  await using service = await startService("malformed", "--workers", "4", "-v0");
   const messages = ["", "ff", "08", "080a00", "0801", "0802", "0863", "1202ffff", "ff".repeat(5000)].map((text) =>
     Buffer.from(text, "hex"),
   );
