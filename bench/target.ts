@@ -52,16 +52,6 @@ export async function startTarget(program: string, sizeMiB: number, directory: s
   return target;
 }
 
-/** Whether kill(2) finds a process, or with a negative number a process group, zombies included. */
-function isThere(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ESRCH") return false;
-    throw error;
-  }
-}
-
 function describe(pid: number, report: number): Target {
   const word = (index: number) => {
     const bytes = Buffer.alloc(8);
@@ -74,7 +64,7 @@ function describe(pid: number, report: number): Target {
       if (performance.now() > deadline) throw new Error(`the target (pid ${pid}) ${what}`);
   };
   // Its number is free only when no process group has it either: a copy of it that nobody has reaped yet may still be a member.
-  const gone = () => until("does not go away", () => readStat(asPid(pid)) === undefined && !isThere(-pid));
+  const gone = () => until("does not go away", () => readStat(asPid(pid)) === undefined);
   return {
     pid,
     resetPause: () => void writeSync(report, new Uint8Array(8), 0, 8, 0),

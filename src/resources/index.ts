@@ -72,16 +72,17 @@ function matches(signature: Signature, file: OpenFile): boolean {
   return modeOf(file) === signature.mode && (signature.link?.test(file.link) ?? !file.link.startsWith("anon_inode:"));
 }
 
-const modes: Readonly<Record<number, FileMode>> = {
-  2401: "fifo",
-  4802: "character",
-  9604: "directory",
-  14406: "block",
-  16807: "regular",
-  21609: "symlink",
-  26411: "socket",
-};
+/** The type bits of st_mode: inode(7). */
+const modes: ReadonlyMap<number, FileMode> = new Map([
+  [0o010000, "fifo"],
+  [0o020000, "character"],
+  [0o040000, "directory"],
+  [0o060000, "block"],
+  [0o100000, "regular"],
+  [0o120000, "symlink"],
+  [0o140000, "socket"],
+]);
 /** Anonymous inodes have no type bits at all. */
 export function modeOf({ stat }: OpenFile): FileMode | undefined {
-  return modes[Number(stat.mode) & 0o170000];
+  return modes.get(Number(stat.mode) & 0o170000);
 }

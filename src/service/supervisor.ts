@@ -6,7 +6,7 @@ import type { Fd } from "../kernel/brand.js";
 import { stopListening } from "../kernel/packets.js";
 import { StasisError } from "../report/error.js";
 import type { LineLog } from "../report/log.js";
-import { CONTROL_FD, READY, TAKEN } from "./worker.js";
+import { AGAIN, CONTROL_FD, END, GO_ON, READY, TAKEN } from "./worker.js";
 
 const WORKER = fileURLToPath(new URL("./worker-main.js", import.meta.url));
 /** Connections that are served at once; more wait in the backlog. */
@@ -88,6 +88,8 @@ export class Supervisor {
       stdio: ["ignore", "inherit", log.fd, this.listening, "pipe"],
     });
     this.#workers.set(worker, "starting");
+    // A worker that was killed leaves the pipe; that it is gone is said by "exit".
+    worker.stdio[CONTROL_FD]?.on("error", (error) => log.debug(`worker ${worker.pid}: ${error.message}`));
     worker.stdio[CONTROL_FD]?.on("data", (said: Buffer) => this.#heard(worker, said.toString("latin1")));
     worker.on("error", (error) => this.#gone(worker, `cannot be started: ${error.message}`));
     worker.on("exit", (code, signal) => this.#gone(worker, `ended with ${signal ?? `status ${code}`}`));
@@ -96,15 +98,23 @@ export class Supervisor {
   #heard(worker: ChildProcess, said: string): void {
     for (const word of said) {
       if (!this.#workers.has(worker)) return;
-      if (word === READY) {
+      if (word === TAKEN) {
+        this.#workers.set(worker, "serving");
+        this.#fillSoon();
+      } else if (word === READY) {
         this.#failedStarts = 0;
         this.#workers.set(worker, "waiting");
         this.#settleStarted?.resolve();
-      } else if (word === TAKEN) {
-        this.#workers.set(worker, "serving");
-        this.#fillSoon();
-      }
+      } else if (word === AGAIN) this.#mayGoOn(worker);
     }
+  }
+
+  /** More than are wanted came about while many clients came at once. */
+  #mayGoOn(worker: ChildProcess): void {
+    const wanted = !this.#stopping && this.#count("starting", "waiting") < this.options.waiting;
+    if (wanted) this.#workers.set(worker, "waiting");
+    const control = worker.stdio[CONTROL_FD];
+    if (control !== null && control !== undefined && "write" in control) control.write(wanted ? GO_ON : END);
   }
 
   #gone(worker: ChildProcess, how: string): void {

@@ -1,6 +1,8 @@
 // `stasis swrk FD`: a worker on a socket that it inherits, as a child of the client.
+import { F_SETFD, FD_CLOEXEC } from "../kernel/abi/fcntl.js";
 import { asFd } from "../kernel/brand.js";
 import { isPacketSocket } from "../kernel/packets.js";
+import { sys } from "../kernel/syscalls.js";
 import type { Given, Options } from "../options/index.js";
 import { serve } from "./connection.js";
 import type { Engine } from "./engine.js";
@@ -17,6 +19,7 @@ export function runSwrk(fd: number, engine: Engine, given: Given, { logLevel }: 
     log.error(`Cannot serve on descriptor ${fd}: it is no SEQPACKET socket`);
     return PROTOCOL_STATUS;
   }
+  sys.fcntlSet(socket, F_SETFD, FD_CLOEXEC);
   using peer = new Peer(socket);
   return serve({ socket, peer, engine, kind: "swrk", given, log });
 }

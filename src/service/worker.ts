@@ -1,10 +1,11 @@
 // A worker: waits for one connection on the listening socket that all workers share, serves it, and ends. A crash or a leak costs one
 // request, and the next one finds a worker that is warm already.
-import { writeSync } from "node:fs";
+import { readSync, writeSync } from "node:fs";
+import { F_SETFD, FD_CLOEXEC } from "../kernel/abi/fcntl.js";
 import { PR } from "../kernel/abi/prctl.js";
 import { SIG } from "../kernel/abi/signal.js";
 import { asFd, type Fd } from "../kernel/brand.js";
-import { acceptFrom } from "../kernel/packets.js";
+import { acceptFrom, readableWithin } from "../kernel/packets.js";
 import { sys } from "../kernel/syscalls.js";
 import { asLevel, LineLog } from "../report/log.js";
 import { serve } from "./connection.js";
@@ -15,24 +16,30 @@ import { Peer } from "./peer.js";
 export const LISTENING_FD = 3;
 export const CONTROL_FD = 4;
 const STDERR = asFd(2);
-/** What a worker tells its supervisor through CONTROL_FD, a byte each. */
+/** What a worker tells its supervisor through CONTROL_FD, a byte each: it waits, it serves, it could wait once more. */
 export const READY = "r";
 export const TAKEN = "t";
+export const AGAIN = "a";
+/** What the supervisor answers to AGAIN. */
+export const GO_ON = "g";
+export const END = "e";
 
 /** Result: the exit status, 0 when what it served went well or there is no service any more. */
 export function work(engine: Engine, level: number): number {
   const log = new LineLog(STDERR, asLevel(level), { owned: false });
-  process.title = "stasis: waiting for a client";
-  dieWithSupervisor(SIG.SIGKILL);
-  if (!tell(READY)) return 0;
-  const connection = acceptFrom(asFd(LISTENING_FD));
-  if (connection === undefined) return 0;
-  dieWithSupervisor(0);
-  if (!tell(TAKEN)) log.debug("the service has ended, this is its last request");
-  closeInherited();
-  const status = serveOne(connection.fd, engine, log);
-  connection[Symbol.dispose]();
-  return status === 0 ? 0 : 1;
+  for (const fd of [LISTENING_FD, CONTROL_FD]) sys.fcntlSet(asFd(fd), F_SETFD, FD_CLOEXEC);
+  for (let word: string = READY; ; word = AGAIN) {
+    process.title = "stasis: waiting for a client";
+    dieWithSupervisor(SIG.SIGKILL);
+    if (!tell(word) || (word === AGAIN && !mayGoOn())) return 0;
+    const connection = acceptFrom(asFd(LISTENING_FD));
+    if (connection === undefined) return 0;
+    dieWithSupervisor(0);
+    if (!tell(TAKEN)) log.debug("the service has ended, this is its last request");
+    const { status, worked } = serveOne(connection.fd, engine, log);
+    connection[Symbol.dispose]();
+    if (worked) return status === 0 ? 0 : 1;
+  }
 }
 
 /** Who waits ends with the service, however that ends; who serves, finishes. PR_SET_PDEATHSIG of prctl(2). */
@@ -51,14 +58,29 @@ function tell(word: string): boolean {
   }
 }
 
-/** What the files of a client that dumps itself look like must not depend on us. */
-function closeInherited(): void {
-  sys.close(asFd(LISTENING_FD));
-  sys.close(asFd(CONTROL_FD));
+function mayGoOn(): boolean {
+  const answer = new Uint8Array(1);
+  readableWithin(asFd(CONTROL_FD), FOREVER);
+  return readSync(CONTROL_FD, answer) === 1 && String.fromCharCode(...answer) === GO_ON;
 }
+const FOREVER = -1;
 
-function serveOne(socket: Fd, engine: Engine, log: LineLog): number {
+/** `worked`: the engine did something to processes. Whoever only asked, was refused or talked nonsense costs no worker. */
+function serveOne(socket: Fd, engine: Engine, log: LineLog): { readonly status: number; readonly worked: boolean } {
   using peer = new Peer(socket);
   log.info(`connection of pid ${peer.pid}, user ${peer.uid}`);
-  return serve({ socket, peer, engine, kind: "service", given: {}, log });
+  let worked = false;
+  const watched: Engine = {
+    ...engine,
+    dump(request) {
+      worked = true;
+      return engine.dump(request);
+    },
+    restore(request) {
+      worked = true;
+      return engine.restore(request);
+    },
+  };
+  const status = serve({ socket, peer, engine: watched, kind: "service", given: {}, log });
+  return { status, worked };
 }
