@@ -55,7 +55,8 @@ export class CollectedTree implements Disposable {
     const { log, options } = request;
     const shared = this.#opened.use(new SharedMemory());
     const files = new FileTable(() => this.#context);
-    this.#context = { images, log, options, shared, files, once: onceFor<DumpContext>(() => this.#context) };
+    const once = onceFor<DumpContext>(() => this.#context);
+    this.#context = { images, log, options, shared, files, once, serviceSocket: request.peer?.socketInode };
   }
 
   /** All but the contents of memory. */

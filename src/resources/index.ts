@@ -6,6 +6,7 @@ import { fifo } from "./files/fifo.js";
 import { pipe } from "./files/pipe.js";
 import { regular } from "./files/regular/regular.js";
 import { signalfd } from "./files/signalfd.js";
+import { unixSocket } from "./files/sockets/unix.js";
 import { timerfd } from "./files/timerfd.js";
 import type { FileKind, FileMode, OpenFile, RefusedKind, Signature } from "./kind.js";
 
@@ -48,7 +49,7 @@ export const fileKinds = {
   TIMERFD: timerfd,
   TTY: refused("TTY", "terminals, tty(4)", { mode: "character", link: /^\/dev\/(tty|pts\/|ptmx|console)/ }),
   TUNF: refused("TUNF", "TUN/TAP devices", { mode: "character", link: /^\/dev\/net\/tun/ }),
-  UNIXSK: refused("UNIXSK", "sockets, socket(2)", { mode: "socket" }),
+  UNIXSK: unixSocket,
 } as const satisfies Record<Exclude<keyof typeof FdType, Unstored>, AnyKind>;
 
 /** The kind with this name in an image; undefined: none. */

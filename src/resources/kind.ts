@@ -51,6 +51,8 @@ export interface DumpContext {
   readonly options: { readonly ghostLimitBytes: number; readonly shellJob: boolean };
   readonly files: FileRegister;
   readonly shared: SharedMemoryRegister;
+  /** Inode of our end of the connection of a client that asks for its own dump. */
+  readonly serviceSocket: bigint | undefined;
   /** The one object of type T that belongs to this dump: made on first use. */
   once<T extends object>(make: new (context: DumpContext) => T): T;
 }

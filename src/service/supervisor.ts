@@ -109,9 +109,9 @@ export class Supervisor {
     }
   }
 
-  /** More than are wanted came about while many clients came at once. */
+  /** Those that start count for nothing: this one is warm. More than are wanted come about when many clients come at once. */
   #mayGoOn(worker: ChildProcess): void {
-    const wanted = !this.#stopping && this.#count("starting", "waiting") < this.options.waiting;
+    const wanted = !this.#stopping && this.#count("waiting") < this.options.waiting;
     if (wanted) this.#workers.set(worker, "waiting");
     const control = worker.stdio[CONTROL_FD];
     if (control !== null && control !== undefined && "write" in control) control.write(wanted ? GO_ON : END);

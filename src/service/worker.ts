@@ -11,6 +11,7 @@ import { asLevel, LineLog } from "../report/log.js";
 import { serve } from "./connection.js";
 import type { Engine } from "./engine.js";
 import { Peer } from "./peer.js";
+import { rehearse } from "./rehearsal.js";
 
 /** Descriptors that a worker is started with. */
 export const LISTENING_FD = 3;
@@ -28,6 +29,7 @@ export const END = "e";
 export function work(engine: Engine, level: number): number {
   const log = new LineLog(STDERR, asLevel(level), { owned: false });
   for (const fd of [LISTENING_FD, CONTROL_FD]) sys.fcntlSet(asFd(fd), F_SETFD, FD_CLOEXEC);
+  rehearse(engine, log);
   for (let word: string = READY; ; word = AGAIN) {
     process.title = "stasis: waiting for a client";
     dieWithSupervisor(SIG.SIGKILL);

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -10,6 +10,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { connect } from "../../src/index.js";
 import { connectTo, newSocket, receivePacket, sendPacket } from "../../src/kernel/packets.js";
+import { CriuReqType } from "../../src/protocol/gen/rpc_pb.js";
+import { decodeResponse } from "../../src/protocol/response.js";
 
 const program = fileURLToPath(new URL("../../../bin/stasis", import.meta.url));
 const directory = mkdtempSync(join(tmpdir(), "service-"));
@@ -81,6 +83,32 @@ test("a client that says nothing holds up nobody else", async () => {
   await using client = connect(service.path);
   assert.equal((await client.version({ timeoutMs: 20_000 })).majorNumber, 4);
   for (const socket of idle) socket[Symbol.dispose]();
+});
+
+test("another user is told that they may not, in the answer to what they asked", async () => {
+  await using service = await startService("stranger", "-v0");
+  chmodSync(directory, 0o755);
+  const ask = (request: string) => {
+    const code = `import socket, sys
+s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+s.connect(sys.argv[1])
+s.send(bytes.fromhex(sys.argv[2]))
+sys.stdout.write(s.recv(4096).hex())`;
+    const { stdout, stderr } = spawnSync("python3", ["-c", code, service.path, request], {
+      uid: 65534,
+      gid: 65534,
+      encoding: "utf8",
+    });
+    assert.equal(stderr, "");
+    return decodeResponse(Buffer.from(stdout, "hex"));
+  };
+  const { type, success, crErrno, crErrmsg } = ask("0801120408011001");
+  assert.deepEqual([type, success, crErrno], [CriuReqType.DUMP, false, 13]);
+  assert.equal(
+    crErrmsg,
+    "Cannot serve request DUMP: it comes from user 65534; ask as root, or as the user who runs the service",
+  );
+  assert.equal(ask("080a").success, false);
 });
 
 test("workers that wait end with a service that is killed, and another one takes the place of its socket", async () => {

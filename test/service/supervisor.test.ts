@@ -1,0 +1,53 @@
+import assert from "node:assert/strict";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { asFd } from "../../src/kernel/brand.js";
+import { LineLog } from "../../src/report/log.js";
+import { listenAt } from "../../src/service/listen.js";
+import { Supervisor } from "../../src/service/supervisor.js";
+
+const directory = mkdtempSync(join(tmpdir(), "supervisor-"));
+after(() => rmSync(directory, { recursive: true }));
+const log = new LineLog(asFd(2), 0, { owned: false });
+
+/** A program to run as a worker. */
+function program(name: string, text: string): string {
+  const path = join(directory, `${name}.mjs`);
+  writeFileSync(path, text);
+  return path;
+}
+
+test("workers that cannot start are tried three times, and then it is said", async () => {
+  using listening = listenAt(join(directory, "broken"), 0o600);
+  const worker = program("broken", "process.exit(3);");
+  const supervisor = new Supervisor(listening.fd, { waiting: 1, log, worker });
+  await assert.rejects(supervisor.start(), {
+    message: "Cannot start the workers of the service: 3 in a row were not ready, the last one ended with status 3",
+  });
+});
+
+test("a worker that is needed goes on, and one that crashes is replaced", async () => {
+  using listening = listenAt(join(directory, "crash"), 0o600);
+  // Is ready, takes a connection that nobody made, offers itself again, and writes down the answer.
+  const answers = join(directory, "answers");
+  const worker = program(
+    "again",
+    `import { appendFileSync, readSync, writeSync } from "node:fs";
+     writeSync(4, "rta");
+     const answer = Buffer.alloc(1);
+     readSync(4, answer);
+     appendFileSync(${JSON.stringify(answers)}, answer);
+     setTimeout(() => process.kill(process.pid, "SIGKILL"), 50);`,
+  );
+  const supervisor = new Supervisor(listening.fd, { waiting: 1, log, worker });
+  await supervisor.start();
+  const end = performance.now() + 10_000;
+  while ((!existsSync(answers) || readFileSync(answers, "latin1").length < 3) && performance.now() < end)
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  supervisor.stop();
+  supervisor.stop();
+  await supervisor.ended;
+  assert.match(readFileSync(answers, "latin1"), /^ggg/);
+});
