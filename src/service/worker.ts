@@ -50,20 +50,24 @@ function dieWithSupervisor(signal: number): void {
 }
 
 /** False: the supervisor is gone. */
-function tell(word: string): boolean {
-  try {
-    writeSync(CONTROL_FD, word);
-    return true;
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "EPIPE") return false;
-    throw error;
-  }
-}
+const tell = (word: string): boolean => whileSupervised(() => writeSync(CONTROL_FD, word)) !== undefined;
 
 function mayGoOn(): boolean {
   const answer = new Uint8Array(1);
   readableWithin(asFd(CONTROL_FD), FOREVER);
-  return readSync(CONTROL_FD, answer) === 1 && String.fromCharCode(...answer) === GO_ON;
+  const got = whileSupervised(() => readSync(CONTROL_FD, answer));
+  return got === 1 && String.fromCharCode(...answer) === GO_ON;
+}
+
+/** Undefined: the supervisor is gone. */
+function whileSupervised(speak: () => number): number | undefined {
+  try {
+    return speak();
+  } catch (error) {
+    if (error instanceof Error && "code" in error && (error.code === "EPIPE" || error.code === "ECONNRESET"))
+      return undefined;
+    throw error;
+  }
 }
 const FOREVER = -1;
 

@@ -49,5 +49,5 @@ test("a worker that is needed goes on, and one that crashes is replaced", async 
   supervisor.stop();
   supervisor.stop();
   await supervisor.ended;
-  assert.match(readFileSync(answers, "latin1"), /^ggg/);
+  assert.match(readFileSync(answers, "latin1"), /^g[ge][ge]/);
 });

@@ -32,7 +32,6 @@ export const SA = flags({
   SA_ONSTACK: 0x08000000,
   SA_RESTART: 0x10000000,
 });
-export const SI_TIMER = -2;
 
 /** The kernel's own sigaction, not libc's: include/linux/signal_types.h. */
 export const k_sigaction = struct("k_sigaction", 32, {

@@ -33,7 +33,10 @@ export const timerfd: FileKind<"tfd"> = {
 
   open({ clockid, flags, ticks, vsec, vnsec, isec, insec }) {
     const fd = sys.timerfd_create(clockid, (flags & O.O_NONBLOCK) | O.O_CLOEXEC);
-    const spec = itimerspec.encode({ valueSec: vsec, valueNsec: vnsec, intervalSec: isec, intervalNsec: insec });
+    // One that has expired is set again only when it is read (fs/timerfd.c, timerfd_read_iter()): until then it shows no time left.
+    const isSet = vsec !== 0n || vnsec !== 0n;
+    const next = isSet ? { valueSec: vsec, valueNsec: vnsec } : { valueSec: isec, valueNsec: insec };
+    const spec = itimerspec.encode({ ...next, intervalSec: isec, intervalNsec: insec });
     sys.timerfd_settime(fd, 0, spec, null);
     if (ticks !== 0n) setTicks(fd, ticks);
     return fd;

@@ -40,10 +40,14 @@ function read({ inside }: DumpedThread, which: number): ItimerEntry {
   });
 }
 
+/**
+ * A real timer that has expired is set again only when its SIGALRM is taken (kernel/signal.c, dequeue_signal()): until then it shows
+ * an interval and no time left. The pending signal is restored by itself, so the timer starts with its next interval.
+ */
 function write({ inside }: RestoredThread, which: number, { isec, iusec, vsec, vusec }: ItimerEntry): void {
-  if (vsec === 0n && vusec === 0n) return;
-  using room = inside.holding(
-    itimerval.encode({ intervalSec: isec, intervalUsec: iusec, valueSec: vsec, valueUsec: vusec }),
-  );
+  const isSet = vsec !== 0n || vusec !== 0n;
+  const next = isSet ? { valueSec: vsec, valueUsec: vusec } : { valueSec: isec, valueUsec: iusec };
+  if (next.valueSec === 0n && next.valueUsec === 0n) return;
+  using room = inside.holding(itimerval.encode({ intervalSec: isec, intervalUsec: iusec, ...next }));
   inside.sys.setitimer(which, room.at, NULL);
 }

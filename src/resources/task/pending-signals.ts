@@ -2,7 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 import { SiginfoEntrySchema, type SignalQueueEntry, SignalQueueEntrySchema } from "../../images/format/entries.js";
 import { PTRACE_PEEKSIGINFO_SHARED } from "../../kernel/abi/ptrace.js";
-import { SI_TIMER, SIGINFO_BYTES, siginfo } from "../../kernel/abi/signal.js";
+import { SIGINFO_BYTES, siginfo } from "../../kernel/abi/signal.js";
 import type { Pid } from "../../kernel/brand.js";
 import { sys } from "../../kernel/syscalls.js";
 import type { RestoredThread, TaskPart } from "../kind.js";
@@ -50,9 +50,7 @@ function send(
   queueInfo: (signal: number, at: typeof inside.ground.stub) => void,
 ): void {
   for (const { siginfo: bytes } of entry?.signals ?? []) {
-    const { si_signo, si_code } = siginfo.decode(bytes);
-    // A timer that has expired is armed again with its overrun, and sends its signal itself.
-    if (si_code === SI_TIMER) continue;
+    const { si_signo } = siginfo.decode(bytes);
     using room = inside.holding(bytes);
     queueInfo(si_signo, room.at);
   }

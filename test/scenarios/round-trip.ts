@@ -1,0 +1,77 @@
+// A service of ours, and whole trips of a process tree through it: dumped over criurpc, seen to be gone, restored.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { type CriuClient, connect } from "../../src/index.js";
+import { asPid, type Pid } from "../../src/kernel/brand.js";
+import { readStat } from "../../src/kernel/proc/stat.js";
+import { listChildren } from "../../src/kernel/proc/tasks.js";
+
+const stasis = fileURLToPath(new URL("../../../bin/stasis", import.meta.url));
+const POLL_MS = 10;
+const PATIENCE_MS = 30_000;
+
+/** A running service with a place for images. */
+export interface Service extends AsyncDisposable {
+  readonly client: CriuClient;
+  /** A new empty directory. */
+  images(): string;
+}
+
+export async function startService(): Promise<Service> {
+  const directory = mkdtempSync(join(tmpdir(), "stasis-service-"));
+  const address = join(directory, "socket");
+  const service = spawn(stasis, ["service", "--address", address], { cwd: directory, stdio: "ignore" });
+  await until("the service listens", () => existsSync(address));
+  const client = connect(address);
+  let made = 0;
+  return {
+    client,
+    images() {
+      made += 1;
+      const images = join(directory, `images-${made}`);
+      mkdirSync(images);
+      return images;
+    },
+    async [Symbol.asyncDispose]() {
+      await client[Symbol.asyncDispose]();
+      const ended = once(service, "exit");
+      service.kill("SIGTERM");
+      await ended;
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+/** All processes of a tree, the root first. */
+export function treeOf(root: Pid): Pid[] {
+  return [root, ...listChildren(root).flatMap(treeOf)];
+}
+
+export async function until(what: string, holds: () => boolean): Promise<void> {
+  const deadline = Date.now() + PATIENCE_MS;
+  while (!holds()) {
+    if (Date.now() > deadline) throw new Error(`it never came about that ${what}`);
+    await sleep(POLL_MS);
+  }
+}
+
+/** Dumps the tree and restores it; result: the notifications in their order. In between nothing of it is left. */
+export async function roundTrip(service: Service, root: Pid): Promise<string[]> {
+  const imagesDirectory = service.images();
+  const scripts: string[] = [];
+  const onNotify = ({ script }: { readonly script: string }) => {
+    scripts.push(script);
+    return true;
+  };
+  const tree = treeOf(root);
+  await service.client.dump({ pid: root, imagesDirectory }, { onNotify });
+  await until("every dumped process is gone", () => tree.every((pid) => readStat(pid) === undefined));
+  const { pid } = await service.client.restore({ imagesDirectory }, { onNotify });
+  if (asPid(pid) !== root) throw new Error(`pid ${root} came back as ${pid}`);
+  return scripts;
+}
