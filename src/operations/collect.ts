@@ -105,7 +105,7 @@ export class CollectedTree implements Disposable {
     const pagemap = this.#hold(sys.openat(AT_FDCWD, `/proc/${task.pid}/pagemap`, O.O_CLOEXEC, 0));
     const foothold = Foothold.plant(leader, memory, process.mappings);
     const { core, mm } = this.#collectThreads(process, foothold, pagemap);
-    mm.vmas = collectMappings(process, this.#context);
+    mm.vmas = collectMappings(process, pagemap, this.#context);
     this.images.write("ids", task.pid, [ids]);
     this.images.write("mm", task.pid, [mm]);
     this.images.write("fs", task.pid, [collectFilesystem(process, this.#context)]);

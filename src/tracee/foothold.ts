@@ -9,7 +9,7 @@
 import { MAP, PROT } from "../kernel/abi/mman.js";
 import { type Address, asAddress, NO_TARGET_FD } from "../kernel/brand.js";
 import { isFailure } from "../kernel/declare/syscall.js";
-import { errnoName } from "../kernel/errno.js";
+import { errnoName, unless } from "../kernel/errno.js";
 import { AT_ENTRY, readAuxv } from "../kernel/proc/auxv.js";
 import type { Mapping } from "../kernel/proc/maps.js";
 import { syscalls } from "../kernel/syscalls.js";
@@ -161,15 +161,16 @@ function frameAddress(
   const isFarBelow =
     stack !== undefined &&
     (registers.sp >= stack.end || registers.sp < stack.start || registers.sp - stack.start > 4n * room);
-  if (stack?.writable === true && isFarBelow && isAllZero(memory.read(stack.start, SIGFRAME_ROOM))) return stack.start;
+  if (stack?.writable === true && isFarBelow && isAllZero(memory, stack.start)) return stack.start;
   const at = asAddress((registers.sp - RED_ZONE - room) & ~63n);
   const around = mappings.find((mapping) => mapping.start <= at && registers.sp <= mapping.end && mapping.writable);
   if (around === undefined) throw refused(leader, "no room on its stack");
   return at;
 }
 
-function isAllZero(bytes: Uint8Array): boolean {
-  return bytes.every((byte) => byte === 0);
+/** False also where guard pages (MADV_GUARD_INSTALL) refuse to be read: EIO. */
+function isAllZero(memory: TargetMemory, at: Address): boolean {
+  return unless("EIO", () => memory.read(at, SIGFRAME_ROOM))?.every((byte) => byte === 0) === true;
 }
 
 function refused({ pid, comm }: Tracee, why: string): StasisError {

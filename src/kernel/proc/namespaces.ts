@@ -2,7 +2,9 @@
 import type { Pid } from "../brand.js";
 import { ProcFormatError, readProcLink } from "./read.js";
 
-export type NamespaceName = "pid" | "net" | "ipc" | "uts" | "mnt" | "user" | "cgroup" | "time";
+export type NamespaceName = "pid" | "net" | "ipc" | "uts" | "mnt" | "user" | "cgroup" | "time" | ForChildren;
+/** Those that a child of the process will be in. */
+export type ForChildren = "pid_for_children" | "time_for_children";
 /** Inode numbers; two processes in the same namespace have the same. 0: the kernel has no such namespaces. */
 export type Namespaces = Readonly<Record<NamespaceName, number>>;
 
@@ -22,6 +24,8 @@ export function readNamespaces(pid: Pid): Namespaces | undefined {
     user: inode("user"),
     cgroup: inode("cgroup"),
     time: inode("time"),
+    pid_for_children: inode("pid_for_children"),
+    time_for_children: inode("time_for_children"),
   };
 }
 

@@ -1,7 +1,8 @@
 // Which pages of a process exist: ioctl(PAGEMAP_SCAN) of kernel 6.7, many pages in one region.
-import { PAGEMAP_SCAN, page_region, pm_scan_arg } from "../abi/pagemap.js";
+import { CATEGORY, PAGEMAP_SCAN, page_region, pm_scan_arg } from "../abi/pagemap.js";
 import { type Address, asAddress, type Fd } from "../brand.js";
 import { addressOf } from "../call.js";
+import { unless } from "../errno.js";
 import { sys } from "../syscalls.js";
 
 export { CATEGORY, PM_SCAN_CHECK_WPASYNC, PM_SCAN_WP_MATCHING } from "../abi/pagemap.js";
@@ -70,4 +71,15 @@ function scan(pagemap: Fd, start: bigint, end: bigint, filter: PageFilter, regio
     return_mask: filter.returned ?? 0n,
   });
   return sys.ioctl(pagemap, PAGEMAP_SCAN, argument);
+}
+
+let guardsAreTold: boolean | undefined;
+
+/** Whether this kernel tells guard pages (MADV_GUARD_INSTALL, 6.13) from others: PAGE_IS_GUARD came with 6.15, EINVAL before. */
+export function tellsGuardPages(pagemap: Fd): boolean {
+  guardsAreTold ??=
+    unless("EINVAL", () =>
+      scanPages(pagemap, asAddress(0n), asAddress(0x1000n), { required: CATEGORY.GUARD }).next(),
+    ) !== undefined;
+  return guardsAreTold;
 }

@@ -4,7 +4,9 @@ import { type VmaEntry, VmaEntrySchema } from "../../images/format/entries.js";
 import { VmaStatus } from "../../images/format/numbers.js";
 import { O, O_RDONLY } from "../../kernel/abi/fcntl.js";
 import { MADV, MAP, PROT } from "../../kernel/abi/mman.js";
+import { asAddress, type Fd } from "../../kernel/brand.js";
 import type { Mapping } from "../../kernel/proc/maps.js";
+import { CATEGORY, scanPages, tellsGuardPages } from "../../kernel/proc/pagemap.js";
 import { StasisError } from "../../report/error.js";
 import type { DumpContext, DumpedProcess } from "../kind.js";
 import { withMappedFile } from "./mapped-file.js";
@@ -37,8 +39,24 @@ const unsupported: Readonly<Record<string, string>> = {
 /** What a mapping is, before its file is known. */
 type Nature = { readonly of: "nothing" | "file" | "shared-anonymous"; readonly status: number };
 
-export function collectMappings(process: DumpedProcess, context: DumpContext): VmaEntry[] {
-  return process.mappings.map((mapping) => collectMapping(process, mapping, context));
+export function collectMappings(process: DumpedProcess, pagemap: Fd, context: DumpContext): VmaEntry[] {
+  const mappings = process.mappings.map((mapping) => collectMapping(process, mapping, context));
+  return [...mappings, ...guardRegions(pagemap)];
+}
+
+const TASK_SIZE = 0x7ffffffff000n;
+
+/** Pages that fault whoever touches them: madvise(2) MADV_GUARD_INSTALL. CRIU lists them behind the mappings that they are in. */
+function guardRegions(pagemap: Fd): VmaEntry[] {
+  if (!tellsGuardPages(pagemap)) return [];
+  const regions = scanPages(pagemap, asAddress(0n), asAddress(TASK_SIZE), { required: CATEGORY.GUARD });
+  return [...regions].map(({ start, end }) =>
+    create(VmaEntrySchema, {
+      ...{ start, end, pgoff: 0n, shmid: 0n, prot: 0, fd: NO_FD },
+      flags: MAP.MAP_PRIVATE | MAP.MAP_ANONYMOUS,
+      status: VmaStatus.AREA_GUARD,
+    }),
+  );
 }
 
 function collectMapping(process: DumpedProcess, mapping: Mapping, context: DumpContext): VmaEntry {

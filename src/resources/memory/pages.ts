@@ -9,7 +9,7 @@ import { UIO_MAXIOV } from "../../kernel/abi/uio.js";
 import { asAddress, type Fd, type Pid } from "../../kernel/brand.js";
 import { addressOf } from "../../kernel/call.js";
 import { unless } from "../../kernel/errno.js";
-import { CATEGORY, scanPages } from "../../kernel/proc/pagemap.js";
+import { CATEGORY, scanPages, tellsGuardPages } from "../../kernel/proc/pagemap.js";
 import { sys } from "../../kernel/syscalls.js";
 import { TargetMemory } from "../../tracee/memory.js";
 
@@ -43,7 +43,8 @@ export function* pagesToSave(pagemap: Fd, vma: VmaEntry): Generator<PageRange> {
   if ((vma.flags & MAP.MAP_DROPPABLE) !== 0) return;
   const lazy = is(VmaStatus.ANON_PRIVATE) && (vma.flags & MAP.MAP_LOCKED) === 0 ? PagemapFlag.LAZY : 0;
   const flags = PagemapFlag.PRESENT | lazy;
-  const notOurs = CATEGORY.FILE | CATEGORY.PFNZERO;
+  // A guard page shows as swapped out, and cannot be read.
+  const notOurs = CATEGORY.FILE | CATEGORY.PFNZERO | (tellsGuardPages(pagemap) ? CATEGORY.GUARD : 0n);
   const wanted = { required: notOurs, inverted: notOurs, anyOf: CATEGORY.PRESENT | CATEGORY.SWAPPED };
   for (const { start, end } of scanPages(pagemap, asAddress(vma.start), asAddress(vma.end), wanted))
     yield { start, end, flags };

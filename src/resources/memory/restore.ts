@@ -33,12 +33,14 @@ export function restoreMemory(
   pages: PagesReader,
   options: { fetch: Fetch; backing: Backing },
 ): void {
-  const vmas = mm.vmas.filter((vma) => !is(vma, KERNELS_OWN));
+  const vmas = mm.vmas.filter((vma) => !is(vma, KERNELS_OWN | VmaStatus.AREA_GUARD));
+  const guards = mm.vmas.filter((vma) => is(vma, VmaStatus.AREA_GUARD));
   const ranges = [...pages.ranges()].filter((range) => !isInKernelsOwn(mm, range));
   const filled = vmasWithPages(vmas, ranges);
   inside.run(vmas.map((vma) => mapCall(vma, filled.has(vma), options)));
   fill(inside, ranges, options.fetch);
   inside.run(vmas.flatMap((vma) => finishCalls(vma, filled.has(vma))));
+  inside.run(guards.map((vma) => remote.madvise(asAddress(vma.start), lengthOf(vma), MADV.MADV_GUARD_INSTALL)));
 }
 
 function isInKernelsOwn(mm: MmEntry, range: PageRange): boolean {
@@ -82,6 +84,7 @@ function finishCalls(vma: VmaEntry, isFilled: boolean): RemoteCall[] {
   const calls: RemoteCall[] = [];
   if (whileFilled(vma, isFilled) !== vma.prot) calls.push(remote.mprotect(start, lengthOf(vma), vma.prot));
   for (const advice of Object.values(MADV)) {
+    if (advice >= 64) continue;
     const given = (vma.madv & (1n << BigInt(advice))) !== 0n;
     if (given) calls.push(remote.madvise(start, lengthOf(vma), advice));
   }

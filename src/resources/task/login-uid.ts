@@ -1,14 +1,17 @@
 // The user who logged in, for the audit trail: proc_pid_loginuid(5). Absent on kernels without audit.
-import { writeFileSync } from "node:fs";
+import { O } from "../../kernel/abi/fcntl.js";
+import { asTargetFd } from "../../kernel/brand.js";
 import { readProc } from "../../kernel/proc/read.js";
 import type { TaskPart } from "../kind.js";
 
 const UNSET = 0xffffffff;
+const CURRENT_DIRECTORY = asTargetFd(-100);
 
 export const loginUid: TaskPart = {
   name: "login uid",
   of: "process",
-  stage: "after-memory",
+  // The file lets a task write its own only; early, because its root may be another later.
+  stage: "early",
   limits: ["a kernel that fixes the login uid (CONFIG_AUDIT_LOGINUID_IMMUTABLE) keeps the one of stasis"],
 
   collect({ process }, core) {
@@ -16,10 +19,14 @@ export const loginUid: TaskPart = {
     if (core.tc !== undefined && text !== undefined) core.tc.loginuid = Number(text);
   },
 
-  apply({ process }, core) {
+  apply({ process, inside }, core) {
     const wanted = core.tc?.loginuid ?? UNSET;
     const now = readProc(process.pid, "loginuid");
-    if (now !== undefined && wanted !== UNSET && Number(now) !== wanted)
-      writeFileSync(`/proc/${process.pid}/loginuid`, String(wanted));
+    if (now === undefined || wanted === UNSET || Number(now) === wanted) return;
+    using path = inside.text("/proc/self/loginuid");
+    using value = inside.text(String(wanted));
+    const file = inside.sys.openat(CURRENT_DIRECTORY, path.at, O.O_WRONLY, 0);
+    inside.sys.write(file, value.at, String(wanted).length);
+    inside.sys.close(file);
   },
 };

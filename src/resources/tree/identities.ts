@@ -38,7 +38,19 @@ class Shared {
 
 /** The ids that CRIU's inventory gives the namespaces of the engine itself. */
 const namespaceIds = { pid: 1, net: 2, ipc: 3, uts: 4, mnt: 5, user: 6, cgroup: 7, time: 8 } as const;
-type NamespaceName = keyof typeof namespaceIds;
+type NamespaceName = keyof typeof namespaceIds | "pid_for_children" | "time_for_children";
+const compared: readonly NamespaceName[] = [
+  "pid",
+  "net",
+  "ipc",
+  "uts",
+  "mnt",
+  "user",
+  "cgroup",
+  "time",
+  "pid_for_children",
+  "time_for_children",
+];
 
 export class Identities {
   readonly #vm = new Shared(KCMP.KCMP_VM);
@@ -57,7 +69,7 @@ export class Identities {
   /** Throws StasisError when the task lives in a namespace of its own. */
   of(task: FrozenProcess): TaskKobjIdsEntry {
     const namespaces = readNamespaces(task.pid);
-    for (const name of Object.keys(namespaceIds) as NamespaceName[]) {
+    for (const name of compared) {
       if (namespaces?.[name] !== this.#namespaces?.[name]) throw ownNamespace(task, name);
     }
     return this.#entry(task.pid);
