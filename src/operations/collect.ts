@@ -20,6 +20,7 @@ import { SharedMemory } from "../resources/memory/shared.js";
 import { onceFor } from "../resources/once.js";
 import { taskParts } from "../resources/task/index.js";
 import { Cgroups } from "../resources/tree/cgroups.js";
+import { collectClocks } from "../resources/tree/clocks.js";
 import { collectFilesystem } from "../resources/tree/filesystem.js";
 import { Identities } from "../resources/tree/identities.js";
 import { emptyCore, processEntries, zombieCore } from "../resources/tree/processes.js";
@@ -71,6 +72,7 @@ export class CollectedTree implements Disposable {
     this.#context.once(Pipes).write();
     this.#context.once(Fifos).write();
     this.images.write("pstree", undefined, processEntries(this.tasks));
+    this.images.write("timens", 0, [collectClocks()]);
     this.images.write("seccomp", undefined, [create(SeccompEntrySchema)]);
   }
 

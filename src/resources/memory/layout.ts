@@ -6,9 +6,9 @@ import { create } from "@bufbuild/protobuf";
 import { type MmEntry, MmEntrySchema } from "../../images/format/entries.js";
 import { O, O_RDONLY } from "../../kernel/abi/fcntl.js";
 import { PR, prctl_mm_map } from "../../kernel/abi/prctl.js";
-import { AT_FDCWD, NULL, type TargetFd } from "../../kernel/brand.js";
+import { AT_FDCWD, NULL, type Pid, type TargetFd } from "../../kernel/brand.js";
 import { own } from "../../kernel/own-fd.js";
-import { readAuxv } from "../../kernel/proc/auxv.js";
+import { AT_NULL, readAuxv } from "../../kernel/proc/auxv.js";
 import { readProcLink } from "../../kernel/proc/read.js";
 import { sys } from "../../kernel/syscalls.js";
 import type { Inside } from "../../tracee/inside.js";
@@ -30,10 +30,17 @@ export function collectLayout(process: DumpedProcess, inside: Inside, context: D
     mmEnvStart: stat.envStart,
     mmEnvEnd: stat.envEnd,
     exeFileId: registerExe(process, context),
-    mmSavedAuxv: readAuxv(process.pid).flat(),
+    mmSavedAuxv: auxiliaryVector(process.pid),
     dumpable: inside.sys.prctl(PR.PR_GET_DUMPABLE, 0n, 0n, 0n, 0n),
     thpDisabled: inside.sys.prctl(PR.PR_GET_THP_DISABLE, 0n, 0n, 0n, 0n) !== 0,
   });
+}
+
+/** Without the closing AT_NULL and the room behind it: CRIU refuses more than 44 words. */
+function auxiliaryVector(pid: Pid): bigint[] {
+  const pairs = readAuxv(pid);
+  const end = pairs.findIndex(([type]) => type === AT_NULL);
+  return (end < 0 ? pairs : pairs.slice(0, end)).flat();
 }
 
 function registerExe(process: DumpedProcess, context: DumpContext): number {
