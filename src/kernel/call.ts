@@ -54,11 +54,37 @@ export function posixSpawn(path: string, argv: readonly string[]): number {
   return failed === 0 ? (pid[0] ?? 0) : -failed;
 }
 
+const CLONE_VFORK = 0x4000n;
 const CLONE_PARENT = 0x8000n;
 
 /**
- * Starts a program as a child of our own parent (CLONE_PARENT), with the wanted pid; result: the pid, or negative errno.
- * posix_spawn(3) cannot do that. Between fork and execve only this thread lives in the child: it makes one call and nothing else.
+ * clone3(2), and execve(2) in the child. In a copy of our process neither JavaScript nor koffi can run (it ends with SIGSEGV), so what the child
+ * does is machine code that uses registers alone. Arguments: rdi, rsi: clone_args and their size; rdx: path, rcx: argv, r8: envp.
+ */
+const cloneAndExecute = Uint8Array.from(
+  [
+    [0x49, 0x89, 0xc9], // mov r9, rcx: a syscall overwrites rcx
+    [0x49, 0x89, 0xd2], // mov r10, rdx
+    [0xb8, 0xb3, 0x01, 0x00, 0x00], // mov eax, 435 (clone3)
+    [0x0f, 0x05], // syscall
+    [0x85, 0xc0], // test eax, eax
+    [0x74, 0x01], // jz over the ret: the child
+    [0xc3], // ret: the pid, or negative errno
+    [0x4c, 0x89, 0xd7], // mov rdi, r10
+    [0x4c, 0x89, 0xce], // mov rsi, r9
+    [0x4c, 0x89, 0xc2], // mov rdx, r8
+    [0xb8, 0x3b, 0x00, 0x00, 0x00], // mov eax, 59 (execve)
+    [0x0f, 0x05], // syscall
+    [0xbf, 0x7f, 0x00, 0x00, 0x00], // mov edi, 127
+    [0xb8, 0xe7, 0x00, 0x00, 0x00], // mov eax, 231 (exit_group)
+    [0x0f, 0x05], // syscall
+  ].flat(),
+);
+const cloneAndExecuteType = koffi.proto("cloneAndExecute", word, [word, word, word, word, word]);
+
+/**
+ * Starts a program as a child of our own parent (CLONE_PARENT), with the wanted pid; result: the pid, or negative errno. posix_spawn(3) cannot
+ * do that. Like there, the program runs already when this returns (CLONE_VFORK).
  */
 export function spawnAsSibling(path: string, pid: number): number {
   const file = Buffer.from(`${path}\0`);
@@ -67,15 +93,30 @@ export function spawnAsSibling(path: string, pid: number): number {
   const at = (array: ArrayBufferView) => addressOf(new Uint8Array(array.buffer, array.byteOffset, array.byteLength));
   const wanted = new Int32Array([pid]);
   // struct clone_args: flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, cgroup
-  const args = new BigUint64Array([CLONE_PARENT, 0n, 0n, 0n, 0n, 0n, 0n, 0n, at(wanted), 1n, 0n]);
-  const [filePointer, argv, envp, argsPointer] = [addressOf(file), at(pointers), at(none), at(args)];
-  const born = raw(CLONE3, argsPointer, args.byteLength, 0, 0, 0, 0);
-  if (born === 0) {
-    raw(EXECVE, filePointer, argv, envp, 0, 0, 0);
-    raw(EXIT_GROUP, 127, 0, 0, 0, 0, 0);
-  }
-  return born === -1 ? -koffi.errno() : Number(born);
+  const args = new BigUint64Array([CLONE_PARENT | CLONE_VFORK, 0n, 0n, 0n, 0n, 0n, 0n, 0n, at(wanted), 1n, 0n]);
+  const code = executable(cloneAndExecute);
+  const born: Word = koffi.call(
+    code,
+    cloneAndExecuteType,
+    at(args),
+    args.byteLength,
+    addressOf(file),
+    at(pointers),
+    at(none),
+  );
+  raw(MUNMAP, code, PAGE_BYTES, 0, 0, 0, 0);
+  return Number(born);
 }
-const CLONE3 = 435;
-const EXECVE = 59;
-const EXIT_GROUP = 231;
+const MUNMAP = 11;
+const PAGE_BYTES = 4096;
+
+/** A page of our own that holds `code` and may be executed. */
+function executable(code: Uint8Array): bigint {
+  const MMAP = 9;
+  const READ_WRITE_EXECUTE = 7;
+  const PRIVATE_ANONYMOUS = 0x22;
+  const page = raw(MMAP, 0, PAGE_BYTES, READ_WRITE_EXECUTE, PRIVATE_ANONYMOUS, -1, 0);
+  if (page === -1) throw new Error(`mmap of a page for code: errno ${koffi.errno()}`);
+  new Uint8Array(koffi.view(BigInt(page), PAGE_BYTES)).set(code);
+  return BigInt(page);
+}

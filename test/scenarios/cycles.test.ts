@@ -5,7 +5,7 @@ import type { Pid } from "../../src/kernel/brand.js";
 import { listFds } from "../../src/kernel/proc/fdinfo.js";
 import { readMaps } from "../../src/kernel/proc/maps.js";
 import { startProgram } from "../support/program.js";
-import { roundTrip, startService, treeOf } from "./round-trip.js";
+import { endingWith, roundTrip, startService, treeOf } from "./round-trip.js";
 
 const CYCLES = 10;
 
@@ -27,6 +27,7 @@ function anonymousKb(root: Pid): number {
 test("ten cycles, each with a leave_running dump in between, leave memory, descriptors and maps as they were", async () => {
   await using service = await startService();
   await using program = await startProgram("tree");
+  using _tree = endingWith(program.pid);
   await roundTrip(service, program.pid);
   const [before, kb] = [figures(program.pid), anonymousKb(program.pid)];
   for (let cycle = 1; cycle < CYCLES; cycle++) {

@@ -7,9 +7,12 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { type CriuClient, connect } from "../../src/index.js";
+import { SIG } from "../../src/kernel/abi/signal.js";
 import { asPid, type Pid } from "../../src/kernel/brand.js";
+import { unless } from "../../src/kernel/errno.js";
 import { readStat } from "../../src/kernel/proc/stat.js";
 import { listChildren } from "../../src/kernel/proc/tasks.js";
+import { sys } from "../../src/kernel/syscalls.js";
 
 const stasis = fileURLToPath(new URL("../../../bin/stasis", import.meta.url));
 const POLL_MS = 10;
@@ -50,6 +53,16 @@ export async function startService(): Promise<Service> {
 /** All processes of a tree, the root first. */
 export function treeOf(root: Pid): Pid[] {
   return [root, ...listChildren(root).flatMap(treeOf)];
+}
+
+/** Ends every process of a tree with the scope: those in sessions of their own survive the end of their root. */
+export function endingWith(root: Pid): Disposable {
+  const tree = treeOf(root);
+  return {
+    [Symbol.dispose]() {
+      for (const pid of tree) unless("ESRCH", () => sys.kill(pid, SIG.SIGKILL));
+    },
+  };
 }
 
 export async function until(what: string, holds: () => boolean): Promise<void> {

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { asPid } from "../../src/kernel/brand.js";
 import { readStat } from "../../src/kernel/proc/stat.js";
 import { startProgram } from "../support/program.js";
-import { roundTrip, startService, treeOf } from "./round-trip.js";
+import { endingWith, roundTrip, startService, treeOf } from "./round-trip.js";
 
 /** What must be as before, for each process of the tree. */
 function family(root: number) {
@@ -16,6 +16,7 @@ function family(root: number) {
 test("a tree of 57 processes in three levels and sessions comes back with its zombies, pipe and shared memory", async () => {
   await using service = await startService();
   await using program = await startProgram("tree");
+  using _tree = endingWith(program.pid);
   const before = family(program.pid);
   assert.equal(before.length, 57);
   assert.equal(before.filter(({ isZombie }) => isZombie).length, 7);

@@ -1,6 +1,6 @@
 // The host's clocks at the time of the dump: timens-0.img, time_namespaces(7). A restore into a time namespace continues them.
 import { create } from "@bufbuild/protobuf";
-import { type Timespec, TimensEntrySchema, TimespecSchema, type TimensEntry } from "../../images/format/entries.js";
+import { type TimensEntry, TimensEntrySchema, type Timespec, TimespecSchema } from "../../images/format/entries.js";
 import { timespec } from "../../kernel/abi/time.js";
 import { sys } from "../../kernel/syscalls.js";
 
