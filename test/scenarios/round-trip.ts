@@ -21,6 +21,8 @@ const PATIENCE_MS = 30_000;
 /** A running service with a place for images. */
 export interface Service extends AsyncDisposable {
   readonly client: CriuClient;
+  /** The path of its socket. */
+  readonly address: string;
   /** A new empty directory. */
   images(): string;
 }
@@ -34,6 +36,7 @@ export async function startService(): Promise<Service> {
   let made = 0;
   return {
     client,
+    address,
     images() {
       made += 1;
       const images = join(directory, `images-${made}`);

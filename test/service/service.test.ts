@@ -1,45 +1,21 @@
 // The service as a process of its own: start, malformed input, end.
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { once } from "node:events";
+import { spawnSync } from "node:child_process";
 import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { connect } from "../../src/index.js";
 import { connectTo, newSocket, receivePacket, sendPacket } from "../../src/kernel/packets.js";
 import { CriuReqType } from "../../src/protocol/gen/rpc_pb.js";
 import { decodeResponse } from "../../src/protocol/response.js";
+import { program, startServiceIn } from "./running-service.js";
 
-const program = fileURLToPath(new URL("../../../bin/stasis", import.meta.url));
 const directory = mkdtempSync(join(tmpdir(), "service-"));
 after(() => rmSync(directory, { recursive: true }));
 
-interface Service extends AsyncDisposable {
-  readonly path: string;
-  readonly process: ChildProcess;
-  /** Ends it; result: its exit status. */
-  stop(signal?: NodeJS.Signals): Promise<number | null>;
-}
-
-async function startService(name: string, ...more: string[]): Promise<Service> {
-  const path = join(directory, `${name}.socket`);
-  const args = ["service", "--address", path, "--status-fd", "3", ...more];
-  const child = spawn(program, args, { cwd: directory, stdio: ["ignore", "ignore", "inherit", "pipe"] });
-  const exited = once(child, "exit");
-  const status = child.stdio[3];
-  assert.ok(status !== null && status !== undefined && "setEncoding" in status);
-  const [ready] = await Promise.race([once(status, "data"), exited]);
-  assert.equal(String(ready), "\0");
-  const stop = async (signal: NodeJS.Signals = "SIGTERM") => {
-    if (child.exitCode === null) child.kill(signal);
-    const [code] = await exited;
-    return typeof code === "number" ? code : null;
-  };
-  return { path, process: child, stop, [Symbol.asyncDispose]: async () => void (await stop("SIGKILL")) };
-}
+const startService = (name: string, ...more: string[]) => startServiceIn(directory, name, ...more);
 
 const childrenOf = (pid: number | undefined) => {
   const text = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8");

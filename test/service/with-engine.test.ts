@@ -1,18 +1,46 @@
 // Requests that do something, over the wire and with the engine behind it.
 import assert from "node:assert/strict";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { test } from "node:test";
-import { fileURLToPath } from "node:url";
-import { CriuRequestError, spawn } from "../../src/index.js";
+import { after, test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
+import { CriuRequestError, connect, spawn } from "../../src/index.js";
 import { W } from "../../src/kernel/abi/process.js";
 import { asPid, type Pid } from "../../src/kernel/brand.js";
 import { readStat } from "../../src/kernel/proc/stat.js";
 import { sys } from "../../src/kernel/syscalls.js";
-import { startService, until } from "../scenarios/round-trip.js";
 import { type Program, startExecutable } from "../support/program.js";
+import { startServiceIn, program as stasis } from "./running-service.js";
 
-const stasis = fileURLToPath(new URL("../../../bin/stasis", import.meta.url));
+const directory = mkdtempSync(join(tmpdir(), "with-engine-"));
+after(() => rmSync(directory, { recursive: true }));
+let made = 0;
+function newDirectory(): string {
+  const path = join(directory, `images-${++made}`);
+  mkdirSync(path);
+  return path;
+}
+
+async function startService() {
+  const service = await startServiceIn(directory, `service-${++made}`, "-v0");
+  const client = connect(service.path);
+  return {
+    client,
+    address: service.path,
+    images: newDirectory,
+    [Symbol.asyncDispose]: () => service[Symbol.asyncDispose](),
+  };
+}
+
+async function until(what: string, holds: () => boolean, timeoutMs = 20_000): Promise<void> {
+  const end = performance.now() + timeoutMs;
+  while (!holds()) {
+    assert.ok(performance.now() < end, `it never came about that ${what}`);
+    await delay(10);
+  }
+}
+
 const ticking = `
 import time
 n = 0
