@@ -91,7 +91,7 @@ export class CollectedTree implements Disposable {
 
   #collectProcess(task: FrozenProcess): void {
     const ids = this.identities.of(task);
-    this.#cgroups.check(task);
+    if (this.request.options.cgroups === "refuse") this.#cgroups.check(task);
     const leader = task.threads[0];
     if (leader?.isLeader !== true) throw leaderIsGone(task);
     const status = readThreadStatus(task.pid, task.pid);

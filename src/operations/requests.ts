@@ -1,23 +1,10 @@
 // What dump and restore are asked, and what they answer.
 import type { DumpStatsEntry } from "../images/format/entries.js";
 import type { Fd, Pid } from "../kernel/brand.js";
+import type { DumpOptions, RestoreOptions } from "../options/views.js";
 import { type Report, StasisError } from "../report/error.js";
 import type { Log } from "../report/log.js";
 
-export interface DumpOptions {
-  readonly pid: number;
-  readonly finalState: "kill" | "run" | "stop";
-  readonly shellJob: boolean;
-  readonly ghostLimitBytes: number;
-  /** For freezing; 0: as long as it takes. */
-  readonly timeoutSeconds: number;
-}
-export interface RestoreOptions {
-  readonly shellJob: boolean;
-  readonly leaveStopped: boolean;
-  readonly siblings: boolean;
-  readonly inheritedFds: readonly { readonly key: string; readonly fd: Fd }[];
-}
 export type ScriptName =
   | "pre-dump"
   | "post-dump"

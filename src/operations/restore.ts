@@ -99,6 +99,7 @@ class RestoreRun implements Disposable {
     const context: RestoreContext & { readonly files: RestoredFileTable } = {
       images,
       log,
+      options,
       files,
       inherited,
       once,

@@ -1,5 +1,6 @@
 // What the engine sees of the options: the few that an operation needs, in its own terms.
 import { asFd, type Fd } from "../kernel/brand.js";
+import { CriuCgMode } from "../protocol/gen/rpc_pb.js";
 import type { Options } from "./index.js";
 
 export interface DumpOptions {
@@ -8,18 +9,21 @@ export interface DumpOptions {
   readonly shellJob: boolean;
   /** Largest deleted file that is put into the images. */
   readonly ghostLimitBytes: number;
+  /** What becomes of a tree in another control group: forgotten, or refused. */
+  readonly cgroups: "ignore" | "refuse";
   /** For freezing; 0: as long as it takes. */
   readonly timeoutSeconds: number;
 }
 
 /** Where both are asked for, stopping wins over running. */
 export function dumpOptions(options: Options, pid: number): DumpOptions {
-  const { leaveStopped, leaveRunning, shellJob, ghostLimitBytes, timeoutSeconds } = options;
+  const { leaveStopped, leaveRunning, shellJob, ghostLimitBytes, timeoutSeconds, manageCgroupsMode } = options;
   return {
     pid,
     finalState: leaveStopped ? "stop" : leaveRunning ? "run" : "kill",
     shellJob,
     ghostLimitBytes,
+    cgroups: manageCgroupsMode === CriuCgMode.IGNORE ? "ignore" : "refuse",
     timeoutSeconds,
   };
 }

@@ -11,6 +11,7 @@ import type { Mapping } from "../kernel/proc/maps.js";
 import type { TaskStat } from "../kernel/proc/stat.js";
 import type { TaskStatus } from "../kernel/proc/status.js";
 import type { Scope } from "../kernel/scope.js";
+import type { DumpOptions, RestoreOptions } from "../options/views.js";
 import type { Subject } from "../report/error.js";
 import type { Log } from "../report/log.js";
 import type { Inside } from "../tracee/inside.js";
@@ -48,7 +49,7 @@ export interface DumpedThread {
 export interface DumpContext {
   readonly images: ImageDirectory;
   readonly log: Log;
-  readonly options: { readonly ghostLimitBytes: number; readonly shellJob: boolean };
+  readonly options: DumpOptions;
   readonly files: FileRegister;
   readonly shared: SharedMemoryRegister;
   /** Inode of our end of the connection of a client that asks for its own dump. */
@@ -169,6 +170,7 @@ export interface RestoredThread {
 export interface RestoreContext {
   readonly images: ImageDirectory;
   readonly log: Log;
+  readonly options: RestoreOptions;
   readonly files: RestoredFiles;
   /** Descriptors of the client that take the place of dumped files, by the key of --inherit-fd. */
   readonly inherited: ReadonlyMap<string, Fd>;

@@ -17,7 +17,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   "images/format": ["report/error", "report/codes", "kernel/brand"],
   images: ["images/format", "kernel", "report"],
   tracee: ["kernel", "report"],
-  resources: ["tracee", "images", "images/format", "kernel", "report"],
+  resources: ["tracee", "images", "images/format", "options", "kernel", "report"],
   operations: ["resources", "tracee", "images", "images/format", "options", "kernel", "report"],
   service: ["operations", "protocol", "options", "kernel", "report"],
   client: ["protocol", "options", "kernel", "report"],
