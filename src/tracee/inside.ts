@@ -136,7 +136,7 @@ export class Inside {
     if (event.kind !== "signal" || event.signal !== 5) throw this.tracee.lost("run a program of syscalls in", event);
   }
 
-  /** Watches the done word, then stops the thread in the stub's futex wait. */
+  /** Watches the done word, then stops the thread in the stub's wait. */
   #awaitDone(done: Address): void {
     while (this.memory.readU64(done) === 0n) {
       this.#checkAlive();

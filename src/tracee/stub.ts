@@ -54,13 +54,17 @@ const programLoop = [
   [0x49, 0xc7, 0x06, 0x01, 0x00, 0x00, 0x00], // mov qword [r14], 1
 ];
 
-/** On a dump: wait until the engine stops us; when it does not come, go home alone. */
+/**
+ * On a dump: wait until the engine stops us; when it does not come, go home alone. By ppoll(2), which has no restart block: that
+ * of the thread may hold the nanosleep(2) or poll(2) that it has to go on with.
+ */
 const waitThenHome = [
-  [0xb8, 0xca, 0x00, 0x00, 0x00], // mov eax, 202 (futex)
-  [0x4c, 0x89, 0xf7], // mov rdi, r14
-  [0xbe, 0x80, 0x00, 0x00, 0x00], // mov esi, 128 (FUTEX_WAIT_PRIVATE)
-  [0xba, 0x01, 0x00, 0x00, 0x00], // mov edx, 1
-  [0x4d, 0x89, 0xfa], // mov r10, r15
+  [0xb8, 0x0f, 0x01, 0x00, 0x00], // mov eax, 271 (ppoll)
+  [0x31, 0xff], // xor edi, edi
+  [0x31, 0xf6], // xor esi, esi
+  [0x4c, 0x89, 0xfa], // mov rdx, r15
+  [0x45, 0x31, 0xd2], // xor r10d, r10d
+  [0x45, 0x31, 0xc0], // xor r8d, r8d
   [0x0f, 0x05], // syscall
   ...goHome,
 ];
