@@ -2,6 +2,7 @@
 import { epollCalls } from "./abi/epoll.js";
 import { fcntlCalls } from "./abi/fcntl.js";
 import { mmanCalls } from "./abi/mman.js";
+import { mountCalls } from "./abi/mount.js";
 import { prctlCalls } from "./abi/prctl.js";
 import { processCalls } from "./abi/process.js";
 import { ptraceCalls } from "./abi/ptrace.js";
@@ -19,6 +20,7 @@ export const syscalls = {
   ...epollCalls,
   ...fcntlCalls,
   ...mmanCalls,
+  ...mountCalls,
   ...prctlCalls,
   ...processCalls,
   ...ptraceCalls,

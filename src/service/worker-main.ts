@@ -1,5 +1,10 @@
 // What the supervisor starts. Its one argument is the level of the log.
-import { engine } from "./engine.js";
-import { work } from "./worker.js";
+import { setFlagsFromString } from "node:v8";
 
+// A worker lives for a few requests: it compiles everything while it waits (--no-lazy), and does not begin to optimise in the middle
+// of a dump what it has run a few times.
+setFlagsFromString("--no-lazy");
+setFlagsFromString("--interrupt-budget=2000000");
+const { work } = await import("./worker.js");
+const { engine } = await import("./engine.js");
 process.exit(work(engine, Number(process.argv[2])));

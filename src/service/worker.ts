@@ -1,5 +1,6 @@
-// A worker: waits for one connection on the listening socket that all workers share, serves it, and ends. A crash or a leak costs one
-// request, and the next one finds a worker that is warm already.
+// A worker: waits for one connection on the listening socket that all workers share, serves it, and offers to serve another. It ends
+// after a restore, whose tree would otherwise have it for a parent, after a failed operation, and when it has dumped often: a crash or
+// a leak costs one request, and the next one finds a worker that is warm already.
 import { readSync, writeSync } from "node:fs";
 import { F_SETFD, FD_CLOEXEC } from "../kernel/abi/fcntl.js";
 import { PR } from "../kernel/abi/prctl.js";
@@ -24,12 +25,14 @@ export const AGAIN = "a";
 /** What the supervisor answers to AGAIN. */
 export const GO_ON = "g";
 export const END = "e";
+const MOST_DUMPS = 16;
 
 /** Result: the exit status, 0 when what it served went well or there is no service any more. */
 export function work(engine: Engine, level: number): number {
   const log = new LineLog(STDERR, asLevel(level), { owned: false });
   for (const fd of [LISTENING_FD, CONTROL_FD]) sys.fcntlSet(asFd(fd), F_SETFD, FD_CLOEXEC);
   rehearse(engine, log);
+  let dumps = 0;
   for (let word: string = READY; ; word = AGAIN) {
     process.title = "stasis: waiting for a client";
     dieWithSupervisor(SIG.SIGKILL);
@@ -38,9 +41,10 @@ export function work(engine: Engine, level: number): number {
     if (connection === undefined) return 0;
     dieWithSupervisor(0);
     if (!tell(TAKEN)) log.debug("the service has ended, this is its last request");
-    const { status, worked } = serveOne(connection.fd, engine, log);
+    const { status, did } = serveOne(connection.fd, engine, log);
     connection[Symbol.dispose]();
-    if (worked) return status === 0 ? 0 : 1;
+    if (did === "dump") dumps++;
+    if (did === "restore" || (did === "dump" && (status !== 0 || dumps >= MOST_DUMPS))) return status === 0 ? 0 : 1;
   }
 }
 
@@ -71,22 +75,26 @@ function whileSupervised(speak: () => number): number | undefined {
 }
 const FOREVER = -1;
 
-/** `worked`: the engine did something to processes. Whoever only asked, was refused or talked nonsense costs no worker. */
-function serveOne(socket: Fd, engine: Engine, log: LineLog): { readonly status: number; readonly worked: boolean } {
+/** `did`: what the engine was asked for. Whoever only asked, was refused or talked nonsense got nothing of it. */
+function serveOne(
+  socket: Fd,
+  engine: Engine,
+  log: LineLog,
+): { readonly status: number; readonly did: "dump" | "restore" | "nothing" } {
   using peer = new Peer(socket);
   log.info(`connection of pid ${peer.pid}, user ${peer.uid}`);
-  let worked = false;
+  let did: "dump" | "restore" | "nothing" = "nothing";
   const watched: Engine = {
     ...engine,
     dump(request) {
-      worked = true;
+      did = "dump";
       return engine.dump(request);
     },
     restore(request) {
-      worked = true;
+      did = "restore";
       return engine.restore(request);
     },
   };
   const status = serve({ socket, peer, engine: watched, kind: "service", given: {}, log });
-  return { status, worked };
+  return { status, did };
 }

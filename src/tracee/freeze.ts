@@ -2,7 +2,7 @@
 import { PTRACE_O } from "../kernel/abi/ptrace.js";
 import { timespec } from "../kernel/abi/time.js";
 import type { Pid } from "../kernel/brand.js";
-import { SyscallError } from "../kernel/errno.js";
+import { SyscallError, unless } from "../kernel/errno.js";
 import { readStat, type TaskStat } from "../kernel/proc/stat.js";
 import { readStatus } from "../kernel/proc/status.js";
 import { listChildren, listThreads } from "../kernel/proc/tasks.js";
@@ -32,6 +32,7 @@ export interface Zombie {
 export type FrozenTask = FrozenProcess | Zombie;
 
 const SIGTRAP = 5;
+const PAUSE = timespec.encode({ tv_sec: 0n, tv_nsec: 200_000n });
 const PF_KTHREAD = 0x200000;
 
 /**
@@ -194,7 +195,7 @@ class Freezing {
       if (event !== undefined) return event;
       if (this.deadline !== undefined && Date.now() > this.deadline) throw this.#timedOut(tracee);
       if (round < 50) sys.sched_yield();
-      else sys.nanosleep(timespec.encode({ tv_sec: 0n, tv_nsec: 200_000n }), null);
+      else unless("EINTR", () => sys.nanosleep(PAUSE, null));
     }
   }
 
