@@ -80,7 +80,6 @@ const cloneAndExecute = Uint8Array.from(
     [0x0f, 0x05], // syscall
   ].flat(),
 );
-const cloneAndExecuteType = koffi.proto("cloneAndExecute", word, [word, word, word, word, word]);
 
 /**
  * Starts a program as a child of our own parent (CLONE_PARENT), with the wanted pid; result: the pid, or negative errno. posix_spawn(3) cannot
@@ -94,18 +93,21 @@ export function spawnAsSibling(path: string, pid: number): number {
   const wanted = new Int32Array([pid]);
   // struct clone_args: flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, cgroup
   const args = new BigUint64Array([CLONE_PARENT | CLONE_VFORK, 0n, 0n, 0n, 0n, 0n, 0n, 0n, at(wanted), 1n, 0n]);
-  const code = executable(cloneAndExecute);
-  const born: Word = koffi.call(
-    code,
-    cloneAndExecuteType,
-    at(args),
-    args.byteLength,
-    addressOf(file),
-    at(pointers),
-    at(none),
-  );
-  raw(MUNMAP, code, PAGE_BYTES, 0, 0, 0, 0);
-  return Number(born);
+  const words = [at(args), args.byteLength, addressOf(file), at(pointers), at(none)];
+  return Number(runCode(cloneAndExecute, words));
+}
+
+const machineCode = koffi.proto("machineCode", word, [word, word, word, word, word]);
+
+/** Calls machine code as a function of up to five words (rdi, rsi, rdx, rcx, r8); result: what it leaves in rax. */
+export function runCode(code: Uint8Array, words: readonly Word[]): Word {
+  const [a = 0, b = 0, c = 0, d = 0, e = 0] = words;
+  const page = executable(code);
+  try {
+    return koffi.call(page, machineCode, a, b, c, d, e);
+  } finally {
+    raw(MUNMAP, page, PAGE_BYTES, 0, 0, 0, 0);
+  }
 }
 const MUNMAP = 11;
 const PAGE_BYTES = 4096;
