@@ -96,8 +96,8 @@ function mappingsOf(pid: Pid, objects: Objects): string[] {
 }
 const hex = (value: bigint) => value.toString(16);
 
-/** sd: soft-dirty, set by any write. */
-const VOLATILE_FLAGS = ["sd"];
+/** sd: soft-dirty, set by any write. ac: accounted as memory of its own, from the first time that it could be written. */
+const VOLATILE_FLAGS = ["sd", "ac"];
 
 function showMapping(mapping: Mapping, objects: Objects): string {
   const { readable, writable, executable, shared, path, deleted, anonName = "", inode } = mapping;

@@ -34,6 +34,9 @@ static inline void say(const char *format, ...)
 #define fail(...) do { say("failed: " __VA_ARGS__); _exit(1); } while (0)
 /* A call that has to work: fails with its text and errno. */
 #define must(call) ({ __typeof__(call) result_ = (call); if (result_ == (__typeof__(call))-1) fail("%s: %s", #call, strerror(errno)); result_; })
+/* One behaviour of several: the test that is named so passes or fails by it. */
+#define prove(name, condition) say("%s: %s", name, (condition) ? "proved" : "not so: " #condition)
+#define prove_equal(name, found, wanted) ({ long long found_ = (long long)(found), wanted_ = (long long)(wanted); found_ == wanted_ ? say("%s: proved", name) : say("%s: " #found " is %lld, not %lld", name, found_, wanted_); })
 #define expect(condition) do { if (!(condition)) fail("%s:%d: %s", __FILE__, __LINE__, #condition); } while (0)
 
 static volatile sig_atomic_t told_;

@@ -1,0 +1,69 @@
+// Programs that prove several behaviours after one trip through dump and restore: each behaviour is a test of its own.
+import assert from "node:assert/strict";
+import { after, before, describe, type TestContext, test } from "node:test";
+import { endingWith, roundTrip, type Service, startService, treeOf } from "../scenarios/round-trip.js";
+import { kernelView } from "./kernel-view.js";
+import { type Program, type ProgramOptions, startProgram } from "./program.js";
+
+/** What a program proves: by the name that it says, the behaviour in a sentence. */
+export interface Proofs extends ProgramOptions {
+  readonly proves: Readonly<Record<string, string>>;
+  /** Before it is dumped; the result is seen again after it is restored. Default: what the kernel shows of each process. */
+  readonly view?: (program: Program) => unknown;
+}
+
+/** A suite in which each program, by the name of its source, goes through a trip of its own; all of them at the same time. */
+export function provesAfterTrip(subject: string, programs: Readonly<Record<string, Proofs>>): void {
+  describe(subject, { concurrency: true }, () => {
+    let service: Service | undefined;
+    before(async () => {
+      service = await startService();
+    });
+    after(() => service?.[Symbol.asyncDispose]());
+    for (const [name, proofs] of Object.entries(programs)) {
+      test(`${name}.c`, async (t) => {
+        assert.ok(service !== undefined);
+        await proveOne(t, service, name, proofs);
+      });
+    }
+  });
+}
+
+async function proveOne(t: TestContext, service: Service, name: string, proofs: Proofs): Promise<void> {
+  // The kernel is the oracle: what is not so without a dump is no fault of ours.
+  assert.deepEqual(unproved(await untouched(name, proofs), proofs), [], "without a dump");
+  await using program = await startProgram(name, proofs);
+  using _tree = endingWith(program.pid);
+  const view = proofs.view ?? viewOfTree;
+  const before = view(program);
+  await roundTrip(service, program.pid);
+  const now = view(program);
+  const output = await goOn(program);
+  for (const [proof, behaviour] of Object.entries(proofs.proves))
+    await t.test(behaviour, () => assert.equal(verdict(output, proof), "proved"));
+  await t.test("the kernel shows it as before", () => assert.deepEqual(now, before));
+}
+
+async function untouched(name: string, proofs: Proofs): Promise<string> {
+  await using program = await startProgram(name, proofs);
+  using _tree = endingWith(program.pid);
+  return await goOn(program);
+}
+
+/** All that it has said by its end. */
+async function goOn(program: Program): Promise<string> {
+  program.signal("SIGUSR2");
+  return await program.waitFor("restored").catch((error: unknown) => String(error));
+}
+
+function verdict(output: string, proof: string): string {
+  const line = output.split("\n").find((text) => text.startsWith(`${proof}: `));
+  return line?.slice(proof.length + 2) ?? `it did not say so:\n${output}`;
+}
+
+const unproved = (output: string, { proves }: Proofs) =>
+  Object.keys(proves)
+    .map((proof) => `${proof}: ${verdict(output, proof)}`)
+    .filter((line) => !line.endsWith(": proved"));
+
+const viewOfTree = ({ pid }: Program) => treeOf(pid).map(kernelView);
