@@ -18,7 +18,7 @@ export const signalStack: TaskPart = {
     core.threadCore.sas = create(ThreadSasEntrySchema, {
       ssSp: stack.ss_sp,
       ssSize: stack.ss_size,
-      ssFlags: stack.ss_flags,
+      ssFlags: stack.ss_flags >>> 0, // SS_AUTODISARM is the highest bit
     });
   },
 
