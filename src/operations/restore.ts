@@ -138,7 +138,7 @@ class RestoreRun implements Disposable {
     });
     joinGroups(this.#born, outer.pgid);
     for (const { task, inside: dying } of this.#born) {
-      if (task.state === "zombie") becomeZombie(dying, task.core.tc?.exitCode ?? 0);
+      if (task.state === "zombie") becomeZombie(dying, { comm: task.comm, exitCode: task.core.tc?.exitCode ?? 0 });
     }
     return { ...seed, inside };
   }

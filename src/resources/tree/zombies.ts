@@ -1,4 +1,5 @@
 // Zombies made again: a child that ends the way the dumped one did, and waits for its parent. wait(2), core_entry exit_code.
+import { PR } from "../../kernel/abi/prctl.js";
 import { SIG } from "../../kernel/abi/signal.js";
 import { NULL } from "../../kernel/brand.js";
 import { syscalls } from "../../kernel/syscalls.js";
@@ -8,8 +9,10 @@ import { waitFor } from "../../tracee/wait.js";
 const SIG_DFL_ACTION = new Uint8Array(32);
 const RLIMIT_CORE = 4;
 
-/** Ends the task with the wait status `exitCode`; only the note that a core was dumped is lost. */
-export function becomeZombie(inside: Inside, exitCode: number): void {
+/** Ends the task, named `comm`, with the wait status `exitCode`; only the note that a core was dumped is lost. */
+export function becomeZombie(inside: Inside, { comm, exitCode }: { comm: string; exitCode: number }): void {
+  using name = inside.text(comm);
+  inside.sys.prctlAt(PR.PR_SET_NAME, name.at, 0n, 0n, 0n);
   const signal = exitCode & 0x7f;
   if (signal === 0) inside.aim(syscalls.exit_group.number, [BigInt((exitCode >> 8) & 0xff)]);
   else prepareDeath(inside, signal);
