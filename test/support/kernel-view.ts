@@ -13,8 +13,20 @@ import { type Mapping, readMappings } from "../../src/kernel/proc/maps.js";
 import { readProcLink } from "../../src/kernel/proc/read.js";
 import { readStat } from "../../src/kernel/proc/stat.js";
 import { readStatus, readThreadStatus } from "../../src/kernel/proc/status.js";
-import { listThreads } from "../../src/kernel/proc/tasks.js";
+import { listChildren, listThreads } from "../../src/kernel/proc/tasks.js";
 import { readTimers } from "../../src/kernel/proc/timers.js";
+
+/** Of a process and all below it. */
+export function treeView(root: Pid): unknown[] {
+  const view = readStat(root)?.state === "Z" ? zombieView(root) : kernelView(root);
+  return [view, ...listChildren(root).flatMap(treeView)];
+}
+
+/** Signals and the like mean nothing any more. */
+function zombieView(pid: Pid) {
+  const stat = readStat(pid);
+  return { pid, zombie: stat?.comm, pgrp: stat?.pgrp, session: stat?.session, exitCode: stat?.exitCode };
+}
 
 /**
  * A plain value for assert.deepEqual(kernelView(pid), before). Left out: the parent (of the root it changes), times, page

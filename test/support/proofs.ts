@@ -1,8 +1,8 @@
 // Programs that prove several behaviours after one trip through dump and restore: each behaviour is a test of its own.
 import assert from "node:assert/strict";
 import { after, before, describe, type TestContext, test } from "node:test";
-import { endingWith, roundTrip, type Service, startService, treeOf } from "../scenarios/round-trip.js";
-import { kernelView } from "./kernel-view.js";
+import { endingWith, roundTrip, type Service, startService } from "../scenarios/round-trip.js";
+import { treeView } from "./kernel-view.js";
 import { type Program, type ProgramOptions, startProgram } from "./program.js";
 
 /** What a program proves: by the name that it says, the behaviour in a sentence. */
@@ -66,4 +66,4 @@ const unproved = (output: string, { proves }: Proofs) =>
     .map((proof) => `${proof}: ${verdict(output, proof)}`)
     .filter((line) => !line.endsWith(": proved"));
 
-const viewOfTree = ({ pid }: Program) => treeOf(pid).map(kernelView);
+const viewOfTree = ({ pid }: Program) => treeView(pid);

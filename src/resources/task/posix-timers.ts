@@ -17,6 +17,9 @@ export const posixTimers: TaskPart = {
   name: "POSIX timers",
   of: "process",
   stage: "last",
+  limits: [
+    "a timer whose signal was pending counts its overruns from the restore on: the kernel tells them on delivery only",
+  ],
 
   collect(thread, core) {
     if (core.tc === undefined) return;
