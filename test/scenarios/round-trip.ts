@@ -77,7 +77,11 @@ export async function until(what: string, holds: () => boolean): Promise<void> {
 }
 
 /** Dumps the tree and restores it; result: the notifications in their order. In between nothing of it is left. */
-export async function roundTrip(service: Service, root: Pid): Promise<string[]> {
+export async function roundTrip(
+  service: Service,
+  root: Pid,
+  { leaveRunning = false }: { readonly leaveRunning?: boolean } = {},
+): Promise<string[]> {
   const imagesDirectory = service.images();
   const scripts: string[] = [];
   const onNotify = ({ script }: { readonly script: string }) => {
@@ -85,7 +89,8 @@ export async function roundTrip(service: Service, root: Pid): Promise<string[]> 
     return true;
   };
   const tree = treeOf(root);
-  await service.client.dump({ pid: root, imagesDirectory }, { onNotify });
+  await service.client.dump({ pid: root, imagesDirectory, leaveRunning }, { onNotify });
+  if (leaveRunning) for (const pid of tree) unless("ESRCH", () => sys.kill(pid, SIG.SIGKILL));
   await until("every dumped process is gone", () => tree.every((pid) => readStat(pid) === undefined));
   const { pid } = await service.client.restore({ imagesDirectory }, { onNotify });
   if (asPid(pid) !== root) throw new Error(`pid ${root} came back as ${pid}`);

@@ -10,6 +10,8 @@ export interface Proofs extends ProgramOptions {
   readonly proves: Readonly<Record<string, string>>;
   /** Before it is dumped; the result is seen again after it is restored. Default: what the kernel shows of each process. */
   readonly view?: (program: Program) => unknown;
+  /** The dump leaves it running; the test kills it then. */
+  readonly leaveRunning?: boolean;
 }
 
 /** A suite in which each program, by the name of its source, goes through a trip of its own; all of them at the same time. */
@@ -36,7 +38,7 @@ async function proveOne(t: TestContext, service: Service, name: string, proofs: 
   using _tree = endingWith(program.pid);
   const view = proofs.view ?? viewOfTree;
   const before = view(program);
-  await roundTrip(service, program.pid);
+  await roundTrip(service, program.pid, { leaveRunning: proofs.leaveRunning === true });
   const now = view(program);
   const output = await goOn(program);
   for (const [proof, behaviour] of Object.entries(proofs.proves))
