@@ -8,14 +8,21 @@ import {
 } from "../../images/format/entries.js";
 import { epoll_event } from "../../kernel/abi/epoll.js";
 import { O } from "../../kernel/abi/fcntl.js";
-import { asTargetFd } from "../../kernel/brand.js";
+import { asTargetFd, type TargetFd } from "../../kernel/brand.js";
 import { unless } from "../../kernel/errno.js";
 import { readFdinfo, readFdLink } from "../../kernel/proc/fdinfo.js";
 import { sys } from "../../kernel/syscalls.js";
+import type { Inside } from "../../tracee/inside.js";
 import type { FileKind, OpenFile } from "../kind.js";
 import { refuseFile } from "./refuse.js";
 
 const EPOLL_CTL_ADD = 1;
+const EPOLL_CTL_MOD = 3;
+const EPOLLIN = 1;
+const EPOLLOUT = 4;
+const EPOLLONESHOT = 1 << 30;
+/** All but EPOLLEXCLUSIVE, EPOLLWAKEUP, EPOLLONESHOT and EPOLLET. */
+const EPOLL_CONDITIONS = 0x0fffffff;
 
 export const epoll: FileKind<"epfd"> = {
   support: "full",
@@ -23,7 +30,10 @@ export const epoll: FileKind<"epfd"> = {
   field: "epfd",
   summary: "sets of watched descriptors, epoll(7)",
   signatures: [{ anonInode: "[eventpoll]" }],
-  limits: ["a watch on a descriptor that was closed or replaced since is refused"],
+  limits: [
+    "a watch on a descriptor that was closed or replaced since is refused",
+    "a watch for one shot that was used up is armed for errors and hangups again, unless its file is ready",
+  ],
 
   collect(file, common) {
     const lines = file.fdinfo?.fields.get("tfd") ?? [];
@@ -38,15 +48,34 @@ export const epoll: FileKind<"epfd"> = {
   },
 
   settle({ tfd }, targetFd, { inside }, table) {
-    for (const { tfd: watched, events, data } of tfd) {
-      // Another task has it: the one where the dump found the watch.
-      if (!table.has(watched)) continue;
-      using event = inside.holding(epoll_event.encode({ events, data }));
-      // EEXIST: another task that shares the set has done it.
-      unless("EEXIST", () => inside.sys.epoll_ctl(targetFd, EPOLL_CTL_ADD, asTargetFd(watched), event.at));
-    }
+    // A watch that another task has is left to that one: the dump found it there.
+    const mine = tfd.filter(({ tfd: watched }) => table.has(watched));
+    for (const watch of mine.filter(isUsedUp)) addUsedUp(inside, targetFd, watch);
+    for (const watch of mine.filter((one) => !isUsedUp(one)))
+      control(inside, targetFd, EPOLL_CTL_ADD, watch.tfd, watch);
   },
 };
+
+type Watch = Pick<EventpollTfdEntry, "events" | "data">;
+
+/** EEXIST: another task that shares the set has done it. */
+function control(inside: Inside, set: TargetFd, command: number, watched: number, { events, data }: Watch): void {
+  using event = inside.holding(epoll_event.encode({ events, data }));
+  unless("EEXIST", () => inside.sys.epoll_ctl(set, command, asTargetFd(watched), event.at));
+}
+
+/** EPOLLONESHOT after its shot: the kernel takes away all but the bits of its own (fs/eventpoll.c, EP_PRIVATE_BITS). */
+const isUsedUp = ({ events }: Watch) => (events & EPOLLONESHOT) !== 0 && (events & EPOLL_CONDITIONS) === 0;
+
+/**
+ * epoll_ctl(2) always adds EPOLLERR and EPOLLHUP, so only a shot can use a watch up: it is added for whatever may be there now. Where nothing
+ * is, it stays armed for errors and hangups.
+ */
+function addUsedUp(inside: Inside, set: TargetFd, { tfd, events, data }: EventpollTfdEntry): void {
+  control(inside, set, EPOLL_CTL_ADD, tfd, { events: EPOLLONESHOT | EPOLLIN | EPOLLOUT, data });
+  using fired = inside.room(epoll_event.sizeBytes);
+  if (inside.sys.epoll_wait(set, fired.at, 1, 0) === 0) control(inside, set, EPOLL_CTL_MOD, tfd, { events, data });
+}
 
 /** "       19 events:       19 data:               13  pos:0 ino:405 sdev:d" */
 const WATCH =
