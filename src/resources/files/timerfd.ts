@@ -2,13 +2,14 @@
 import { create } from "@bufbuild/protobuf";
 import { TimerfdEntrySchema } from "../../images/format/entries.js";
 import { O } from "../../kernel/abi/fcntl.js";
-import { itimerspec } from "../../kernel/abi/time.js";
+import { itimerspec, timespec } from "../../kernel/abi/time.js";
 import type { Fd } from "../../kernel/brand.js";
 import { sys } from "../../kernel/syscalls.js";
 import type { FileKind, OpenFile } from "../kind.js";
 
 /** _IOW('T', 0, __u64): include/uapi/linux/timerfd.h; needs CONFIG_CHECKPOINT_RESTORE. */
 const TFD_IOC_SET_TICKS = 0x40085400;
+const TFD_TIMER_ABSTIME = 1;
 
 export const timerfd: FileKind<"tfd"> = {
   support: "full",
@@ -16,7 +17,6 @@ export const timerfd: FileKind<"tfd"> = {
   field: "tfd",
   summary: "timers with a descriptor, timerfd_create(2)",
   signatures: [{ anonInode: "[timerfd]" }],
-  limits: ["TFD_TIMER_CANCEL_ON_SET is not carried over"],
 
   collect(file, common) {
     const [vsec, vnsec] = pair(file, "it_value");
@@ -31,17 +31,33 @@ export const timerfd: FileKind<"tfd"> = {
     });
   },
 
-  open({ clockid, flags, ticks, vsec, vnsec, isec, insec }) {
+  open({ clockid, flags, ticks, settimeFlags, vsec, vnsec, isec, insec }) {
     const fd = sys.timerfd_create(clockid, (flags & O.O_NONBLOCK) | O.O_CLOEXEC);
     // One that has expired is set again only when it is read (fs/timerfd.c, timerfd_read_iter()): until then it shows no time left.
     const isSet = vsec !== 0n || vnsec !== 0n;
-    const next = isSet ? { valueSec: vsec, valueNsec: vnsec } : { valueSec: isec, valueNsec: insec };
-    const spec = itimerspec.encode({ ...next, intervalSec: isec, intervalNsec: insec });
-    sys.timerfd_settime(fd, 0, spec, null);
+    const left = isSet ? inNanoseconds(vsec, vnsec) : inNanoseconds(isec, insec);
+    // A date is one again, and moves with its clock; only with a date the kernel takes TFD_TIMER_CANCEL_ON_SET.
+    const isDate = (settimeFlags & TFD_TIMER_ABSTIME) !== 0 && left !== 0n;
+    const value = left + (isDate ? now(clockid) : 0n);
+    const spec = itimerspec.encode({
+      ...{ valueSec: value / SECOND, valueNsec: value % SECOND },
+      ...{ intervalSec: isec, intervalNsec: insec },
+    });
+    sys.timerfd_settime(fd, isDate ? settimeFlags : 0, spec, null);
     if (ticks !== 0n) setTicks(fd, ticks);
     return fd;
   },
 };
+
+const SECOND = 1_000_000_000n;
+const inNanoseconds = (seconds: bigint, nanoseconds: bigint) => seconds * SECOND + nanoseconds;
+
+function now(clock: number): bigint {
+  const bytes = new Uint8Array(timespec.sizeBytes);
+  sys.clock_gettime(clock, bytes);
+  const { tv_sec, tv_nsec } = timespec.decode(bytes);
+  return inNanoseconds(tv_sec, tv_nsec);
+}
 
 function setTicks(fd: Fd, ticks: bigint): void {
   sys.ioctl(fd, TFD_IOC_SET_TICKS, new Uint8Array(BigUint64Array.of(ticks).buffer));
