@@ -12,12 +12,13 @@ import {
   f_owner_uids,
   O,
 } from "../../kernel/abi/fcntl.js";
-import type { Fd } from "../../kernel/brand.js";
+import type { Fd, TargetFd } from "../../kernel/brand.js";
 import { unless } from "../../kernel/errno.js";
 import { sys } from "../../kernel/syscalls.js";
+import type { Inside } from "../../tracee/inside.js";
 
 /** Flags that stay with an open file and that F_SETFL can set. */
-const SETTABLE = O.O_APPEND | O.O_ASYNC | O.O_DIRECT | O.O_NOATIME | O.O_NONBLOCK;
+const SETTABLE = O.O_APPEND | O.O_DIRECT | O.O_NOATIME | O.O_NONBLOCK;
 /** ... and O_ASYNC, which open(2) notes without doing it: F_SETFL would then see no change (fs/fcntl.c, setfl()). */
 const NOT_AT_OPEN = O.O_CREAT | O.O_EXCL | O.O_TRUNC | O.O_ASYNC | O.O_TMPFILE;
 
@@ -46,11 +47,19 @@ export function collectOwner(file: Fd): FownEntry {
   );
 }
 
-/** Flags and owner on a file that has just been opened again. */
+/** Flags and owner on a file that has just been opened again; O_ASYNC is left to `announce`. */
 export function applyCommon(file: Fd, flags: number, owner: FownEntry | undefined): void {
   if ((flags & O.O_PATH) !== 0) return;
   if (owner !== undefined && owner.signum !== 0) sys.fcntlSet(file, F_SETSIG, owner.signum);
   if (owner !== undefined && owner.pid !== 0)
     sys.fcntlSetOwner(file, F_SETOWN_EX, { type: owner.pidType, pid: owner.pid });
   sys.fcntlSet(file, F_SETFL, flags & SETTABLE);
+}
+
+/**
+ * O_ASYNC on a file that a task has. The kernel notes the number of the descriptor by which it is set, and tells it in si_fd
+ * (fs/fcntl.c, fasync_insert_entry()), so the task itself has to set it.
+ */
+export function announce(file: TargetFd, flags: number, inside: Inside): void {
+  inside.sys.fcntlSet(file, F_SETFL, flags & (SETTABLE | O.O_ASYNC));
 }

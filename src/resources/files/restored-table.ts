@@ -9,7 +9,7 @@ import { StasisError } from "../../report/error.js";
 import { expecting, type RemoteCall, remote } from "../../tracee/program.js";
 import { type AnyFileKind, kindNamed } from "../index.js";
 import type { RestoreContext, RestoredFiles, RestoredThread } from "../kind.js";
-import { applyCommon } from "./common.js";
+import { announce, applyCommon } from "./common.js";
 
 const RLIMIT_NOFILE = 7;
 const FD_CLOEXEC = 1;
@@ -24,6 +24,8 @@ interface Saved {
 export class RestoredFileTable implements RestoredFiles, Disposable {
   readonly #entries = new Map<number, FileEntry>();
   readonly #open = new Map<number, Fd>();
+  /** Files whose first descriptor is in place: the one that O_ASYNC is set by. */
+  readonly #announced = new Set<number>();
 
   constructor(private readonly context: () => RestoreContext) {}
 
@@ -49,10 +51,14 @@ export class RestoredFileTable implements RestoredFiles, Disposable {
     const { kind, saved } = this.#kindOf(this.entry(id));
     const fd = kind.open(saved, this.context());
     this.#open.set(id, fd);
-    // A FIFO's flags and owner are in the regular file entry that it names.
-    const common = saved.regfId === undefined ? saved : this.entry(saved.regfId).reg;
+    const common = this.#commonOf(saved);
     if (common?.flags !== undefined) applyCommon(fd, common.flags, common.fown);
     return fd;
+  }
+
+  /** A FIFO's flags and owner are in the regular file entry that it names. */
+  #commonOf(saved: Saved): { readonly flags?: number; readonly fown?: FownEntry | undefined } | undefined {
+    return saved.regfId === undefined ? saved : this.entry(saved.regfId).reg;
   }
 
   #kindOf(entry: FileEntry): { kind: AnyFileKind; saved: Saved } {
@@ -80,6 +86,9 @@ export class RestoredFileTable implements RestoredFiles, Disposable {
     for (const { id, fd } of wanted) {
       const { kind, saved } = this.#kindOf(this.entry(id));
       kind.settle?.(saved, asTargetFd(fd), thread, table);
+      const { flags = 0 } = this.#commonOf(saved) ?? {};
+      if ((flags & O.O_ASYNC) !== 0 && !this.#announced.has(id)) announce(asTargetFd(fd), flags, inside);
+      this.#announced.add(id);
     }
   }
 
