@@ -1,0 +1,13 @@
+import { provesAfterTrip } from "../../support/proofs.js";
+
+provesAfterTrip("what the members of a family share", {
+  "shared-tables": {
+    proves: {
+      description: "parent and child share positions and watches, each by its own numbers",
+      table: "tasks of one descriptor table (CLONE_FILES) see what the other opens and closes",
+      directory: "tasks of one current directory (CLONE_FS) see where the other goes",
+      umask: "and its umask",
+      root: "a child in a root of its own is there, with its directory and umask",
+    },
+  },
+});
