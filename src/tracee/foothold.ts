@@ -16,6 +16,7 @@ import { syscalls } from "../kernel/syscalls.js";
 import { StasisError } from "../report/error.js";
 import { leaveCriticalSection } from "./critical-section.js";
 import { type Ground, Inside } from "./inside.js";
+import { repeatInterrupted } from "./interrupted-call.js";
 import type { TargetMemory } from "./memory.js";
 import { layOutSigframe, SIGFRAME_ROOM } from "./sigframe.js";
 import { oneCallBytes, stubBytes } from "./stub.js";
@@ -57,7 +58,7 @@ export class Foothold {
 
   /** Works inside one thread until the scope ends; then the thread has its registers and mask back. */
   enter(thread: Tracee): Entered {
-    const registers = leaveCriticalSection(thread, this.memory);
+    const registers = repeatInterrupted(thread, leaveCriticalSection(thread, this.memory));
     const mask = thread.signalMask();
     const frameAt = this.area + BigInt(STUB_BYTES);
     const frame = layOutSigframe(frameAt, { registers, mask, xstate: thread.xstate() });
