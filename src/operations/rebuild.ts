@@ -1,6 +1,7 @@
 // One process of a restore, from an empty task to the program that it was.
 
 import type { ImageDirectory } from "../images/directory.js";
+import type { VmaEntry } from "../images/format/entries.js";
 import { VmaStatus } from "../images/format/numbers.js";
 import { CLONE } from "../kernel/abi/process.js";
 import { SIG } from "../kernel/abi/signal.js";
@@ -9,7 +10,7 @@ import { sys, syscalls } from "../kernel/syscalls.js";
 import type { RestoredFileTable } from "../resources/files/restored-table.js";
 import type { RestoreContext, RestoredProcess, RestoredThread, Stage, TaskPart } from "../resources/kind.js";
 import { applyLayout } from "../resources/memory/layout.js";
-import { restoreMemory } from "../resources/memory/restore.js";
+import { fillMemory, finishMemory } from "../resources/memory/restore.js";
 import type { RestoredSharedMemory } from "../resources/memory/shared.js";
 import { restoreVdso } from "../resources/memory/vdso.js";
 import { applyDumpable } from "../resources/task/dumpable.js";
@@ -19,14 +20,15 @@ import { maskOf } from "../resources/task/signal-mask.js";
 import { applyFilesystem } from "../resources/tree/filesystem.js";
 import type { Inside } from "../tracee/inside.js";
 import { cloneTask } from "../tracee/offspring.js";
-import { REGION_BYTES, type Seed } from "../tracee/seed.js";
+import { type Parked, REGION_BYTES } from "../tracee/seed.js";
 import type { PlannedProcess } from "./plan.js";
 
-interface Surroundings {
+export interface Surroundings {
   readonly images: ImageDirectory;
   readonly context: RestoreContext & { readonly files: RestoredFileTable };
   readonly shared: RestoredSharedMemory;
-  readonly seed: Seed;
+  /** Where the kernel's own mappings wait in each task. */
+  readonly parked: readonly Parked[];
   /** Ids of descriptor tables (CLONE_FILES) that are complete. */
   readonly filledTables: Set<number>;
 }
@@ -70,34 +72,52 @@ export class Rebuilt implements RestoredProcess, Disposable {
     }
   }
 
-  /** Mappings, their contents, the bounds that the kernel keeps, cwd and root. */
-  restoreMemory(): void {
+  /** Mappings and their contents; a second call does nothing. `parent`: the task was forked from its filled memory. */
+  fillMemory(parent?: Rebuilt): void {
+    if (this.#filled !== undefined) return;
     const { inside, plan } = this;
-    const { images, context, shared, seed } = this.around;
-    const engine = inside.sys.pidfd_open(asPid(process.pid), 0);
-    const fetched = new Map<Fd, TargetFd>();
-    const fetch = (ours: Fd): TargetFd => {
-      const known = fetched.get(ours);
-      if (known !== undefined) return known;
-      const theirs = inside.sys.pidfd_getfd(engine, ours as number as TargetFd, 0);
-      fetched.set(ours, theirs);
-      return theirs;
-    };
-    // Open until the end: a descriptor number of ours that is used again would be taken for the one fetched before.
+    const { images, context, shared } = this.around;
     using pages = images.pagesReader("pagemap", plan.pid);
+    using parentPages = parent && images.pagesReader("pagemap", parent.pid);
     const backing = (vma: (typeof plan.mm.vmas)[number]): Fd | undefined => {
       if ((vma.status & VmaStatus.ANON_SHARED) !== 0) return shared.fd(vma.shmid);
       if ((vma.status & (VmaStatus.FILE_PRIVATE | VmaStatus.FILE_SHARED)) !== 0)
         return context.files.fd(Number(vma.shmid));
       return undefined;
     };
-    restoreMemory(inside, plan.mm, pages, { fetch, backing });
-    restoreVdso(inside, plan.mm, seed.parked);
-    applyLayout(inside, plan.mm, fetch(context.files.fd(plan.mm.exeFileId)));
-    const isHostRoot = context.files.entry(plan.fs.rootId).reg?.name === "/";
-    const root = isHostRoot ? undefined : fetch(context.files.fd(plan.fs.rootId));
-    applyFilesystem(inside, plan.fs, { root, cwd: fetch(context.files.fd(plan.fs.cwdId)) });
+    const from = parent && parentPages && { parent: { mm: parent.plan.mm, pages: parentPages } };
+    this.#filled = this.#fetching((fetch) => fillMemory(inside, { mm: plan.mm, pages, fetch, backing, ...from }));
+  }
+  #filled: ReadonlySet<VmaEntry> | undefined;
+
+  /** What is set on memory, the bounds that the kernel keeps, cwd and root. */
+  finishMemory(): void {
+    const { inside, plan } = this;
+    const { context, parked } = this.around;
+    finishMemory(inside, plan.mm, this.#filled ?? new Set());
+    restoreVdso(inside, plan.mm, parked);
+    this.#fetching((fetch) => {
+      applyLayout(inside, plan.mm, fetch(context.files.fd(plan.mm.exeFileId)));
+      const isHostRoot = context.files.entry(plan.fs.rootId).reg?.name === "/";
+      const root = isHostRoot ? undefined : fetch(context.files.fd(plan.fs.rootId));
+      applyFilesystem(inside, plan.fs, { root, cwd: fetch(context.files.fd(plan.fs.cwdId)) });
+    });
+  }
+
+  /** Runs `use` with a way to fetch descriptors of ours into the task, and closes them all afterwards. */
+  #fetching<T>(use: (fetch: (ours: Fd) => TargetFd) => T): T {
+    const { inside } = this;
+    const engine = inside.sys.pidfd_open(asPid(process.pid), 0);
+    const fetched = new Map<Fd, TargetFd>();
+    const result = use((ours) => {
+      const known = fetched.get(ours);
+      if (known !== undefined) return known;
+      const theirs = inside.sys.pidfd_getfd(engine, ours as number as TargetFd, 0);
+      fetched.set(ours, theirs);
+      return theirs;
+    });
     inside.sys.close_range(0, HIGHEST_FD, 0);
+    return result;
   }
 
   restoreDescriptors(): void {

@@ -23,8 +23,9 @@ import type { Inside } from "../tracee/inside.js";
 import { cloneTask } from "../tracee/offspring.js";
 import { REGION_BYTES, type Seed, startSeed } from "../tracee/seed.js";
 import { awaitEnd } from "../tracee/wait.js";
+import { Living } from "./living.js";
 import { findFreeRegion, type PlannedProcess, type PlannedTask, readPlan } from "./plan.js";
-import { Rebuilt } from "./rebuild.js";
+import { Rebuilt, type Surroundings } from "./rebuild.js";
 import { RestoreFailed, type RestoreOutcome, type RestoreRequest } from "./requests.js";
 import { sharedMemorySizes } from "./shared-sizes.js";
 import { Stopwatch } from "./stopwatch.js";
@@ -61,19 +62,15 @@ class RestoreRun implements Disposable {
     const context = this.#context(images);
     context.files.load();
     this.#consult("pre-restore");
-    const seed = this.#grow(root);
-    const forkingUs = this.#clock.lapUs();
     const shared = this.#scope.use(new RestoredSharedMemory(images, sharedMemorySizes(root)));
-    const filledTables = new Set<number>();
-    const processes = this.#processes().map(({ task, inside }) =>
-      this.#scope.use(new Rebuilt(task, inside, { images, context, shared, seed, filledTables })),
-    );
+    const processes = this.#grow(root, { images, context, shared, filledTables: new Set() });
+    const forkingUs = this.#clock.lapUs();
     const each = (step: (one: Rebuilt) => void) => {
       for (const one of processes) step(one);
     };
     const apply = (stage: Stage) => each((one) => one.apply(stage, taskParts));
     apply("early");
-    each((one) => one.restoreMemory());
+    each((one) => one.finishMemory());
     each((one) => one.restoreDescriptors());
     apply("with-files");
     each((one) => one.createThreads());
@@ -120,27 +117,36 @@ class RestoreRun implements Disposable {
     });
   }
 
-  /** Every task exists afterwards, in its session and group; zombies are zombies. */
-  #grow(root: PlannedProcess): Seed {
+  /** Every task exists afterwards, in its session and group, and has its memory; zombies are zombies. Result: the living. */
+  #grow(root: PlannedProcess, around: Omit<Surroundings, "parked">): Rebuilt[] {
     const { siblings } = this.request.options;
     const base = findFreeRegion(root, BigInt(REGION_BYTES));
     const seed = siblings ? startSeed(base, (path) => spawnAsSibling(path, root.pid)) : startSeed(base);
     const inside = siblings ? seed.inside : this.#firstChild(seed, root);
     this.rootPid = root.pid;
+    const living = new Living((task, its) =>
+      this.#scope.use(new Rebuilt(task, its, { ...around, parked: seed.parked })),
+    );
+    const born = (grown: Grown<PlannedTask>) => {
+      this.#born.push(grown);
+      living.add(grown);
+    };
     const grownRoot: Grown<PlannedTask> = { task: root, inside };
-    this.#born.push(grownRoot);
+    born(grownRoot);
     const outer = this.#outer();
     this.#checkSession(root, outer.sid);
     growUnder(grownRoot, outer.sid, {
       outer,
       sharing: sharingFlags,
-      born: (grown) => this.#born.push(grown),
+      before: (child, parent) => living.prepare(child, parent),
+      born,
     });
+    living.fillAll();
     joinGroups(this.#born, outer.pgid);
     for (const { task, inside: dying } of this.#born) {
       if (task.state === "zombie") becomeZombie(dying, { comm: task.comm, exitCode: task.core.tc?.exitCode ?? 0 });
     }
-    return { ...seed, inside };
+    return living.all;
   }
 
   /** The root is made by the seed as its own sibling, so that it is our child; the seed has done its work then. */
@@ -172,10 +178,6 @@ class RestoreRun implements Disposable {
       reason: `its session ${root.sid} is outside of the tree`,
       remedy: "pass --shell-job to put it into the session of stasis",
     });
-  }
-
-  #processes(): { task: PlannedProcess; inside: Inside }[] {
-    return this.#born.flatMap(({ task, inside }) => (task.state === "zombie" ? [] : [{ task, inside }]));
   }
 
   #writeStats(forkingUs: number): void {

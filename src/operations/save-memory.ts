@@ -83,9 +83,12 @@ export class SavedMemory implements Disposable {
     this.#save(collected, pagemap.fd, { by: "mem", memory, aside }, aside);
   }
 
+  /** Read quickly where nobody can share the pages: a process alone, which is about to be killed. */
   #directSource({ process }: Collected): PageSource {
     const killed = this.request.options.finalState === "kill";
-    return killed ? { by: "process_vm_readv", pid: process.pid } : { by: "mem", memory: process.memory };
+    return killed && this.tree.collected.length === 1
+      ? { by: "process_vm_readv", pid: process.pid }
+      : { by: "mem", memory: process.memory };
   }
 
   #save({ process, mm }: Collected, pagemap: Fd, source: PageSource, aside?: SetAside): void {

@@ -11,6 +11,8 @@ import { UIO_MAXIOV } from "../../kernel/abi/uio.js";
 import { asAddress, type Fd, NO_TARGET_FD, type TargetFd } from "../../kernel/brand.js";
 import type { Inside } from "../../tracee/inside.js";
 import { expecting, type RemoteCall, remote } from "../../tracee/program.js";
+import { REGION_BYTES } from "../../tracee/seed.js";
+import { differences, inheritedVmas, type Span } from "./inherit.js";
 
 /** Fetches a descriptor of ours into the target: the same one each time for the same descriptor. */
 export type Fetch = (ours: Fd) => TargetFd;
@@ -21,26 +23,68 @@ export type Backing = (vma: VmaEntry) => Fd | undefined;
 const MOST_BYTES = 0x40000000;
 /** How many iovec arrays fit into scratch memory at a time. */
 const VECTORS_AT_ONCE = 16;
+/** Where user space ends on x86-64 with four levels of page tables. */
+const TASK_SIZE = 0x7ffffffff000n;
 
 const is = (vma: VmaEntry, status: number) => (vma.status & status) !== 0;
 const KERNELS_OWN = VmaStatus.AREA_VSYSCALL | VmaStatus.AREA_VDSO | VmaStatus.AREA_VVAR;
 const lengthOf = (vma: VmaEntry) => vma.end - vma.start;
 
-/** Makes every mapping of `mm` and fills the private ones from `pages`. */
-export function restoreMemory(
-  inside: Inside,
-  mm: MmEntry,
-  pages: PagesReader,
-  options: { fetch: Fetch; backing: Backing },
-): void {
+/** An address space to be filled. */
+export interface MemoryPlan {
+  readonly mm: MmEntry;
+  readonly pages: PagesReader;
+  /** Set when the task was forked from the filled memory of its parent. */
+  readonly parent?: { readonly mm: MmEntry; readonly pages: PagesReader };
+  readonly fetch: Fetch;
+  readonly backing: Backing;
+}
+
+/**
+ * Makes every mapping and fills the private ones. Mappings that were filled can be written to until `finishMemory`; result: those.
+ * What the task has in memory besides our region goes away, but for what it inherits.
+ */
+export function fillMemory(inside: Inside, plan: MemoryPlan): Set<VmaEntry> {
+  const { mm, fetch } = plan;
   const vmas = mm.vmas.filter((vma) => !is(vma, KERNELS_OWN | VmaStatus.AREA_GUARD));
-  const guards = mm.vmas.filter((vma) => is(vma, VmaStatus.AREA_GUARD));
-  const ranges = [...pages.ranges()].filter((range) => !isInKernelsOwn(mm, range));
+  const ranges = rangesOf(plan);
   const filled = vmasWithPages(vmas, ranges);
-  inside.run(vmas.map((vma) => mapCall(vma, filled.has(vma), options)));
-  fill(inside, ranges, options.fetch);
-  inside.run(vmas.flatMap((vma) => finishCalls(vma, filled.has(vma))));
+  const inherited = plan.parent === undefined ? [] : inheritedVmas(mm, plan.parent.mm);
+  const kept = new Set(inherited);
+  clearAllBut(inside, inherited);
+  inside.run(vmas.filter((vma) => !kept.has(vma)).map((vma) => mapCall(vma, filled.has(vma), plan)));
+  inside.run(
+    inherited.map((vma) => remote.mprotect(asAddress(vma.start), lengthOf(vma), whileFilled(vma, filled.has(vma)))),
+  );
+  const { write, drop } =
+    plan.parent === undefined ? { write: ranges, drop: [] } : differences(ranges, rangesOf(plan.parent), inherited);
+  inside.run(drop.map(({ start, end }) => remote.madvise(asAddress(start), end - start, MADV.MADV_DONTNEED)));
+  fill(inside, write, fetch);
+  return filled;
+}
+
+/** Protection, advice, locks and guard regions: the last of a task's memory, when no child will be forked from it any more. */
+export function finishMemory(inside: Inside, { vmas }: MmEntry, filled: ReadonlySet<VmaEntry>): void {
+  const guards = vmas.filter((vma) => is(vma, VmaStatus.AREA_GUARD));
+  const others = vmas.filter((vma) => !is(vma, KERNELS_OWN | VmaStatus.AREA_GUARD));
+  inside.run(others.flatMap((vma) => finishCalls(vma, filled.has(vma))));
   inside.run(guards.map((vma) => remote.madvise(asAddress(vma.start), lengthOf(vma), MADV.MADV_GUARD_INSTALL)));
+}
+
+const rangesOf = ({ mm, pages }: Pick<MemoryPlan, "mm" | "pages">) =>
+  [...pages.ranges()].filter((range) => !isInKernelsOwn(mm, range));
+
+/** Unmaps everything but our region and what is kept, which is in ascending order. */
+function clearAllBut(inside: Inside, kept: readonly Span[]): void {
+  const region = { start: BigInt(inside.ground.stub), end: inside.ground.stub + BigInt(REGION_BYTES) };
+  const stay = [...kept, region].sort((a, b) => (a.start < b.start ? -1 : 1));
+  const calls: RemoteCall[] = [];
+  let at = 0n;
+  for (const { start, end } of [...stay, { start: TASK_SIZE, end: TASK_SIZE }]) {
+    if (start > at) calls.push(remote.munmap(asAddress(at), start - at));
+    at = end;
+  }
+  inside.run(calls);
 }
 
 function isInKernelsOwn(mm: MmEntry, range: PageRange): boolean {
@@ -65,7 +109,11 @@ function vmasWithPages(vmas: readonly VmaEntry[], ranges: readonly PageRange[]):
 const whileFilled = (vma: VmaEntry, isFilled: boolean) =>
   isFilled ? vma.prot | PROT.PROT_WRITE | PROT.PROT_READ : vma.prot;
 
-function mapCall(vma: VmaEntry, isFilled: boolean, { fetch, backing }: { fetch: Fetch; backing: Backing }): RemoteCall {
+function mapCall(
+  vma: VmaEntry,
+  isFilled: boolean,
+  { fetch, backing }: Pick<MemoryPlan, "fetch" | "backing">,
+): RemoteCall {
   const ours = backing(vma);
   const anonymous = ours === undefined;
   // MAP_DROPPABLE is a type of its own, in place of MAP_PRIVATE.

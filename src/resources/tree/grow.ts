@@ -32,6 +32,8 @@ export interface GrowOptions<Task> {
   readonly outer: { readonly sid: number; readonly pgid: number };
   /** Clone flags with which a child shares things with its parent. */
   readonly sharing: (child: Task, parent: Task) => bigint;
+  /** Called before a child is forked from its parent, whose memory it gets. */
+  readonly before: (child: Task, parent: Task) => void;
   /** Called for each task as soon as it exists, so that it can be ended should the rest fail. */
   readonly born: (grown: Grown<Task>) => void;
 }
@@ -57,6 +59,7 @@ function growChild<Task extends Sprout<Task>>(
   session: number,
   options: GrowOptions<Task>,
 ): void {
+  options.before(child, parent.task);
   const inherits = child.sid === child.pid || child.sid === session || child.sid === 0;
   const inside = inherits
     ? birth(parent.inside, child, options.sharing(child, parent.task))

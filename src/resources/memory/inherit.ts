@@ -1,0 +1,175 @@
+// Memory that a child has from its parent: fork(2) shares private pages until one of the two writes to them. A restored child is forked
+// from its restored parent, so what both have alike is shared again; the rest is written, or taken away.
+//
+// Which pages were shared is not in the images. Pages with the same content at the same address of the same mapping are taken for it.
+import { Buffer } from "node:buffer";
+import { isDeepStrictEqual } from "node:util";
+import type { MmEntry, VmaEntry } from "../../images/format/entries.js";
+import { VmaStatus } from "../../images/format/numbers.js";
+import type { PageRange } from "../../images/pages/read.js";
+import { MADV, MAP, PAGE_SIZE } from "../../kernel/abi/mman.js";
+import { sys } from "../../kernel/syscalls.js";
+
+const PAGE_BYTES = Number(PAGE_SIZE);
+const BUFFER_BYTES = 256 * 1024;
+const NOT_PRIVATE = VmaStatus.AREA_VSYSCALL | VmaStatus.AREA_VDSO | VmaStatus.AREA_VVAR | VmaStatus.AREA_GUARD;
+/** What a fork does not hand on, or empties. */
+const NOT_INHERITED = (1n << BigInt(MADV.MADV_DONTFORK)) | (1n << BigInt(MADV.MADV_WIPEONFORK));
+
+export interface Span {
+  readonly start: bigint;
+  readonly end: bigint;
+}
+
+/** What must change in a forked address space: pages to read in, and pages of the parent that the child does not have. */
+export interface Differences {
+  readonly write: readonly PageRange[];
+  readonly drop: readonly Span[];
+}
+
+/** The private mappings of a child that its parent has too, as the child's entries. */
+export function inheritedVmas(child: MmEntry, parent: MmEntry): VmaEntry[] {
+  const theirs = new Map(parent.vmas.filter(isInheritable).map((vma) => [vma.start, vma]));
+  return child.vmas.filter((vma) => isInheritable(vma) && isSameMapping(vma, theirs.get(vma.start)));
+}
+
+function isInheritable({ status, flags, madv }: VmaEntry): boolean {
+  return (
+    (status & (VmaStatus.ANON_PRIVATE | VmaStatus.FILE_PRIVATE)) !== 0 &&
+    (status & NOT_PRIVATE) === 0 &&
+    (flags & MAP.MAP_DROPPABLE) === 0 &&
+    (madv & NOT_INHERITED) === 0n
+  );
+}
+
+/** Protection, advice and locks are set afterwards, in each task by itself. */
+function isSameMapping(mine: VmaEntry, theirs: VmaEntry | undefined): boolean {
+  const made = ({ end, pgoff, shmid, flags, status }: VmaEntry) => [end, pgoff, shmid, flags & ~MAP.MAP_LOCKED, status];
+  return theirs !== undefined && isDeepStrictEqual(made(mine), made(theirs));
+}
+
+/** Compares the images of child and parent, page by page, in the mappings `kept`; both lists of ranges are in ascending order. */
+export function differences(
+  child: readonly PageRange[],
+  parent: readonly PageRange[],
+  kept: readonly Span[],
+): Differences {
+  const write = new Ranges();
+  const comparison = new Comparison();
+  const theirs = new Cursor(parent);
+  for (const { range, isKept } of cut(child, kept)) {
+    if (!isKept) write.push(range);
+    else
+      for (const { piece, counterpart } of theirs.against(range)) {
+        if (counterpart === undefined) write.push(piece);
+        else for (const differing of comparison.differing(piece, counterpart)) write.push(differing);
+      }
+  }
+  const drop: Span[] = [];
+  const mine = new Cursor(child);
+  for (const { range, isKept } of cut(parent, kept)) {
+    if (!isKept) continue;
+    for (const { piece, counterpart } of mine.against(range))
+      if (counterpart === undefined) drop.push({ start: piece.vaddr, end: endOf(piece) });
+  }
+  return { write: write.list, drop };
+}
+
+const endOf = ({ vaddr, pageCount }: PageRange) => vaddr + BigInt(pageCount) * PAGE_SIZE;
+const least = (a: bigint, b: bigint) => (a < b ? a : b);
+const most = (a: bigint, b: bigint) => (a > b ? a : b);
+
+/** The pages [start, end) of a range. */
+function slice(range: PageRange, start: bigint, end: bigint): PageRange {
+  const piece = { ...range, vaddr: start, pageCount: Number((end - start) / PAGE_SIZE) };
+  return piece.source === "file" ? { ...piece, fileOffset: piece.fileOffset + Number(start - range.vaddr) } : piece;
+}
+
+/** Cuts ranges at the bounds of spans; both ascend. */
+function* cut(ranges: readonly PageRange[], spans: readonly Span[]): Generator<{ range: PageRange; isKept: boolean }> {
+  let index = 0;
+  for (const range of ranges) {
+    const end = endOf(range);
+    for (let at = range.vaddr; at < end; ) {
+      while ((spans[index]?.end ?? end) <= at) index++;
+      const span = spans[index];
+      const isKept = span !== undefined && span.start <= at;
+      const until = least(end, (isKept ? span.end : span?.start) ?? end);
+      yield { range: slice(range, at, until), isKept };
+      at = until;
+    }
+  }
+}
+
+/** Looks up, in ascending order, what a list of ranges has for the pages of another. */
+class Cursor {
+  #index = 0;
+
+  constructor(readonly ranges: readonly PageRange[]) {}
+
+  *against(range: PageRange): Generator<{ piece: PageRange; counterpart: PageRange | undefined }> {
+    const end = endOf(range);
+    for (let at = range.vaddr; at < end; ) {
+      for (
+        let next = this.ranges[this.#index];
+        next !== undefined && endOf(next) <= at;
+        next = this.ranges[this.#index]
+      )
+        this.#index++;
+      const found = this.ranges[this.#index];
+      const covers = found !== undefined && found.vaddr <= at;
+      const until = found === undefined ? end : least(end, covers ? endOf(found) : most(at, found.vaddr));
+      yield { piece: slice(range, at, until), counterpart: covers ? slice(found, at, until) : undefined };
+      at = until;
+    }
+  }
+}
+
+class Comparison {
+  readonly #mine = Buffer.allocUnsafeSlow(BUFFER_BYTES);
+  readonly #theirs = Buffer.allocUnsafeSlow(BUFFER_BYTES);
+
+  /** The pages of `mine` whose content is not that of `theirs`; both are as long. Pages still to be fetched differ. */
+  *differing(mine: PageRange, theirs: PageRange): Generator<PageRange> {
+    if (mine.source !== "file" || theirs.source !== "file") return yield mine;
+    const step = BigInt(BUFFER_BYTES);
+    for (let at = mine.vaddr; at < endOf(mine); at += step) {
+      const until = least(endOf(mine), at + step);
+      const shift = Number(at - mine.vaddr);
+      const a = readFully(mine.fd, this.#mine, Number(until - at), mine.fileOffset + shift);
+      const b = readFully(theirs.fd, this.#theirs, Number(until - at), theirs.fileOffset + shift);
+      if (a.equals(b)) continue;
+      for (let page = 0; page < a.length; page += PAGE_BYTES) {
+        if (a.compare(b, page, page + PAGE_BYTES, page, page + PAGE_BYTES) === 0) continue;
+        yield slice(mine, at + BigInt(page), at + BigInt(page) + PAGE_SIZE);
+      }
+    }
+  }
+}
+
+function readFully(fd: Parameters<typeof sys.pread64>[0], buffer: Buffer, lengthBytes: number, offset: number): Buffer {
+  for (let done = 0; done < lengthBytes; ) {
+    const count = sys.pread64(fd, buffer.subarray(done), lengthBytes - done, BigInt(offset + done));
+    if (count === 0) throw new RangeError("the pages file ends early");
+    done += count;
+  }
+  return buffer.subarray(0, lengthBytes);
+}
+
+/** A list in which neighbours in memory and file are one. */
+class Ranges {
+  readonly list: PageRange[] = [];
+
+  push(range: PageRange): void {
+    const last = this.list.at(-1);
+    const isNext =
+      last?.source === "file" &&
+      range.source === "file" &&
+      endOf(last) === range.vaddr &&
+      last.fd === range.fd &&
+      last.flags === range.flags &&
+      last.fileOffset + last.pageCount * PAGE_BYTES === range.fileOffset;
+    if (isNext) this.list[this.list.length - 1] = { ...last, pageCount: last.pageCount + range.pageCount };
+    else this.list.push(range);
+  }
+}
