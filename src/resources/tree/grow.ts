@@ -1,11 +1,14 @@
 // Processes made again with their ids, parents, sessions and groups: clone3(2) set_tid, setsid(2), setpgid(2).
 //
 // A child is born into the session that its parent is in at that moment. So children that belong to the parent's earlier session are
-// made before the parent's own setsid, the others after it. A session or group whose leader is gone is opened by a stand-in
-// with the leader's id, which ends as soon as everybody is in.
+// made before the parent's own setsid, the others after it. A child of another session was left by its parent (a daemon's child), and is
+// made when all others are there: by a member of that session. A session or group of which nobody is there is opened by a stand-in with the
+// leader's id, which ends as soon as somebody is in.
+import { PR } from "../../kernel/abi/prctl.js";
 import { CLONE, W } from "../../kernel/abi/process.js";
 import { SIG } from "../../kernel/abi/signal.js";
 import { NULL } from "../../kernel/brand.js";
+import { readStat } from "../../kernel/proc/stat.js";
 import { syscalls } from "../../kernel/syscalls.js";
 import { StasisError } from "../../report/error.js";
 import type { Inside } from "../../tracee/inside.js";
@@ -32,8 +35,8 @@ export interface GrowOptions<Task> {
   readonly outer: { readonly sid: number; readonly pgid: number };
   /** Clone flags with which a child shares things with its parent. */
   readonly sharing: (child: Task, parent: Task) => bigint;
-  /** Called before a child is forked from its parent, whose memory it gets. */
-  readonly before: (child: Task, parent: Task) => void;
+  /** Called before a child is forked; `source` is the task whose memory it gets. */
+  readonly before: (child: Task, source: Task) => void;
   /** Called for each task as soon as it exists, so that it can be ended should the rest fail. */
   readonly born: (grown: Grown<Task>) => void;
 }
@@ -44,29 +47,66 @@ export function growUnder<Task extends Sprout<Task>>(
   born: number,
   options: GrowOptions<Task>,
 ): void {
-  const { task, inside } = parent;
-  const ownSession = task.sid === task.pid;
-  const [before, after] = split(task.children, (child) => ownSession && child.sid === born && child.sid !== child.pid);
-  for (const child of before) growChild(parent, child, born, options);
-  if (ownSession) inside.sys.setsid();
-  const session = ownSession ? task.pid : born;
-  for (const child of after) growChild(parent, child, session, options);
+  const growth = new Growth(options);
+  growth.under(parent, born);
+  growth.bringOrphans();
 }
 
-function growChild<Task extends Sprout<Task>>(
-  parent: Grown<Task>,
-  child: Task,
-  session: number,
-  options: GrowOptions<Task>,
-): void {
-  options.before(child, parent.task);
-  const inherits = child.sid === child.pid || child.sid === session || child.sid === 0;
-  const inside = inherits
-    ? birth(parent.inside, child, options.sharing(child, parent.task))
-    : orphan(parent.inside, child);
-  const grown = { task: child, inside };
-  options.born(grown);
-  growUnder(grown, inherits ? session : child.sid, options);
+class Growth<Task extends Sprout<Task>> {
+  /** Who is in a session, and whose child that is. */
+  readonly #members = new Map<number, { readonly grown: Grown<Task>; readonly parent: Inside | undefined }[]>();
+  /** Children of a session that neither they nor their parent opened. */
+  readonly #orphans: { readonly parent: Grown<Task>; readonly child: Task }[] = [];
+
+  constructor(private readonly options: GrowOptions<Task>) {}
+
+  under(grown: Grown<Task>, born: number, parent?: Inside): void {
+    const { task, inside } = grown;
+    const ownSession = task.sid === task.pid;
+    const [before, after] = split(
+      task.children,
+      (child) => ownSession && child.sid === born && child.sid !== child.pid,
+    );
+    for (const child of before) this.#child(grown, child, born);
+    if (ownSession) inside.sys.setsid();
+    const session = ownSession ? task.pid : born;
+    this.#members.set(session, [...(this.#members.get(session) ?? []), { grown, parent }]);
+    for (const child of after) this.#child(grown, child, session);
+  }
+
+  #child(parent: Grown<Task>, child: Task, session: number): void {
+    const inherits = child.sid === child.pid || child.sid === session || child.sid === 0;
+    if (!inherits) {
+      this.#orphans.push({ parent, child });
+      return;
+    }
+    this.options.before(child, parent.task);
+    const inside = birth(parent.inside, child, this.options.sharing(child, parent.task));
+    this.#add(parent, { task: child, inside }, session);
+  }
+
+  #add(parent: Grown<Task>, grown: Grown<Task>, session: number): void {
+    this.options.born(grown);
+    this.under(grown, session, parent.inside);
+  }
+
+  /** When everybody else is there: an orphan comes from a member of its session. Each may bring others. */
+  bringOrphans(): void {
+    while (this.#orphans.length > 0) {
+      const known = this.#orphans.findIndex(({ child }) => this.#members.has(child.sid));
+      for (const { parent, child } of this.#orphans.splice(Math.max(known, 0), 1))
+        this.#add(parent, { task: child, inside: this.#orphan(parent, child) }, child.sid);
+    }
+  }
+
+  #orphan(parent: Grown<Task>, child: Task): Inside {
+    const members = this.#members.get(child.sid) ?? [];
+    const sibling = members.find((member) => member.parent === parent.inside);
+    const source = sibling?.grown ?? members[0]?.grown ?? parent;
+    this.options.before(child, source.task);
+    if (sibling !== undefined) return asSibling(source.inside, child);
+    return source === parent ? fromStandIn(source.inside, child) : adopted(parent.inside, source.inside, child);
+  }
 }
 
 function birth<Task extends Sprout<Task>>(parent: Inside, child: Task, sharing: bigint): Inside {
@@ -79,8 +119,12 @@ function birth<Task extends Sprout<Task>>(parent: Inside, child: Task, sharing: 
   });
 }
 
+function asSibling<Task extends Sprout<Task>>(sibling: Inside, { pid, comm }: Task): Inside {
+  return cloneTask(sibling, { tid: pid, comm, flags: CLONE.CLONE_PARENT, exitSignal: 0, as: "process" });
+}
+
 /** A child of a session whose leader is gone: a stand-in opens the session and makes it as its own sibling (CLONE_PARENT). */
-function orphan<Task extends Sprout<Task>>(parent: Inside, child: Task): Inside {
+function fromStandIn<Task extends Sprout<Task>>(parent: Inside, child: Task): Inside {
   const standIn = cloneTask(parent, {
     tid: child.sid,
     comm: "stasis-session",
@@ -90,15 +134,27 @@ function orphan<Task extends Sprout<Task>>(parent: Inside, child: Task): Inside 
   });
   try {
     standIn.sys.setsid();
-    return cloneTask(standIn, {
-      tid: child.pid,
-      comm: child.comm,
-      flags: CLONE.CLONE_PARENT,
-      exitSignal: 0,
-      as: "process",
-    });
+    return asSibling(standIn, child);
   } finally {
     end(standIn, parent);
+  }
+}
+
+/** A child whose session lives deeper in the tree came to its parent as to a subreaper, prctl(2), and does so again. */
+function adopted<Task extends Sprout<Task>>(parent: Inside, member: Inside, child: Task): Inside {
+  const between = cloneTask(member, {
+    tid: 0,
+    comm: "stasis-between",
+    flags: 0n,
+    exitSignal: SIG.SIGCHLD,
+    as: "process",
+  });
+  try {
+    return birth(between, child, 0n);
+  } finally {
+    parent.sys.prctl(PR.PR_SET_CHILD_SUBREAPER, 1n, 0n, 0n, 0n);
+    end(between, member);
+    parent.sys.prctl(PR.PR_SET_CHILD_SUBREAPER, 0n, 0n, 0n, 0n);
   }
 }
 
@@ -118,12 +174,17 @@ function end(standIn: Inside, parent: Inside): void {
 export function joinGroups<Task extends Sprout<Task>>(grown: readonly Grown<Task>[], outerPgid: number): void {
   const pids = new Set(grown.map(({ task }) => task.pid));
   for (const { task, inside } of grown) if (task.pgid === task.pid && task.sid !== task.pid) inside.sys.setpgid(0, 0);
+  // The stand-in of a session leaves its group behind, too.
+  const groupOf = ({ inside }: Grown<Task>) => readStat(inside.tracee.pid)?.pgrp;
+  const there = new Set(grown.map(groupOf));
   const standIns = new Map<number, { standIn: Inside; parent: Inside }>();
-  for (const { task, inside } of grown) {
+  for (const one of grown) {
+    const { task, inside } = one;
     const { pgid, pid } = task;
     // A task of the session that we were started in, in a group of ours, stays where it was born.
     if (pgid === pid || pgid === outerPgid || pgid === 0) continue;
-    if (!pids.has(pgid) && !standIns.has(pgid))
+    if (groupOf(one) === pgid) continue;
+    if (!pids.has(pgid) && !there.has(pgid) && !standIns.has(pgid))
       standIns.set(pgid, { standIn: openGroup(inside, pgid), parent: inside });
     joinGroup(inside, task);
   }
