@@ -16,6 +16,7 @@ import { restoreVdso } from "../resources/memory/vdso.js";
 import { applyDumpable } from "../resources/task/dumpable.js";
 import { setFloatingPoint } from "../resources/task/floating-point.js";
 import { registersOf } from "../resources/task/registers.js";
+import { ignoreTraps } from "../resources/task/signal-actions.js";
 import { maskOf } from "../resources/task/signal-mask.js";
 import { applyFilesystem } from "../resources/tree/filesystem.js";
 import type { Inside } from "../tracee/inside.js";
@@ -148,7 +149,8 @@ export class Rebuilt implements RestoredProcess, Disposable {
   /** Takes our region out and gives every thread its registers; they are still stopped. */
   finish(): void {
     const region = this.inside.ground.stub;
-    this.inside.rawCall(syscalls.munmap.number, [asAddress(region), BigInt(REGION_BYTES)]);
+    ignoreTraps(this.inside, this.core);
+    this.inside.stepCall(syscalls.munmap.number, [asAddress(region), BigInt(REGION_BYTES)]);
     for (const { tracee, core } of this.threads) {
       setFloatingPoint(tracee, core);
       tracee.setRegisters(registersOf(core, tracee.registers()));

@@ -1,8 +1,8 @@
 // Syscalls made by a stopped thread on our behalf.
 //
 // In a nutshell: the stub's code lies in the target (see stub.ts). For one call the thread's registers are pointed at the stub's
-// `syscall` instruction with the arguments in place, and PTRACE_SYSCALL lets it run to the syscall's end: two stops. A program of
-// many calls is written into scratch memory and run by the stub's loop with one stop at its end.
+// `syscall` instruction with the arguments in place, and PTRACE_SYSCALL lets it run to the syscall's end: two stops. On a restore a trap
+// behind it ends the call: one stop. A program of many calls is written into scratch memory and run by the stub's loop with one stop at its end.
 import type { Address } from "../kernel/brand.js";
 import { asAddress } from "../kernel/brand.js";
 import type { Layout } from "../kernel/declare/struct.js";
@@ -62,6 +62,15 @@ export class Inside {
 
   /** One syscall by number: what the kernel left in rax, signed. */
   rawCall(number: number, words: readonly bigint[]): bigint {
+    if (this.ground.home !== 0n) return this.stepCall(number, words);
+    this.tracee.setRegisters(this.#aimed("oneCallThenTrap", BigInt(number), words));
+    this.tracee.continue();
+    this.#awaitTrap();
+    return BigInt.asIntN(64, this.tracee.registers().ax);
+  }
+
+  /** As rawCall, without a trap at its end: for the call after which the stub is gone, or SIGTRAP is not to be touched any more. */
+  stepCall(number: number, words: readonly bigint[]): bigint {
     this.aim(number, words);
     return this.#finishCall();
   }
@@ -80,7 +89,7 @@ export class Inside {
   }
 
   /** The registers of a thread about to make a call at this piece of the stub. */
-  #aimed(piece: "oneCall" | "oneClone", number: bigint, words: readonly bigint[]): Registers {
+  #aimed(piece: "oneCall" | "oneCallThenTrap" | "oneClone", number: bigint, words: readonly bigint[]): Registers {
     const [di = 0n, si = 0n, dx = 0n, r10 = 0n, r8 = 0n, r9 = 0n] = words;
     const ip = this.ground.stub + stubOffset[piece];
     return { ...this.base, ax: number, orig_ax: NOT_IN_A_SYSCALL, di, si, dx, r10, r8, r9, bx: this.ground.home, ip };

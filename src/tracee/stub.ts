@@ -69,9 +69,14 @@ const waitThenHome = [
   ...goHome,
 ];
 
-/** On a restore the task dies with the engine (PTRACE_O_EXITKILL), so a plain trap may end the program. */
+/** On a restore the task dies with the engine (PTRACE_O_EXITKILL), so a plain trap may end a call or a program. */
 const trap = [
   [0xcc], // int3
+];
+
+const oneCallThenTrap = [
+  [0x0f, 0x05], // syscall
+  ...trap,
 ];
 
 /** A new thread or process of a restore waits here, in the kernel, until it is stopped and told what to be. */
@@ -83,6 +88,7 @@ const pauseForever = [
 
 const pieces = {
   oneCall,
+  oneCallThenTrap,
   oneClone,
   programThenHome: [...programLoop, ...waitThenHome],
   programThenTrap: [...programLoop, ...trap],
@@ -104,6 +110,7 @@ export const oneCallBytes: Uint8Array = Uint8Array.from(oneCall.flat());
 function place(): Record<StubPiece, bigint> {
   const offset: Record<StubPiece, bigint> = {
     oneCall: 0n,
+    oneCallThenTrap: 0n,
     oneClone: 0n,
     programThenHome: 0n,
     programThenTrap: 0n,

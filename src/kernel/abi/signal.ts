@@ -4,6 +4,7 @@ import { flags } from "../declare/flags.js";
 import { bytes, i32, struct, u32, u64 } from "../declare/struct.js";
 import { buffer, count, fd, int, newFd, nothing, pid, syscall } from "../declare/syscall.js";
 
+export const SIG_IGN = 1n;
 export const SIG = {
   SIGHUP: 1,
   SIGINT: 2,

@@ -1,8 +1,10 @@
 // What a process does on each signal: rt_sigaction(2). core_entry.tc.sigactions has 62, SIGKILL and SIGSTOP left out.
 import { create } from "@bufbuild/protobuf";
-import { type SaEntry, SaEntrySchema } from "../../images/format/entries.js";
-import { k_sigaction, SIG, SIGNAL_COUNT, SIGSET_BYTES } from "../../kernel/abi/signal.js";
+import { type CoreEntry, type SaEntry, SaEntrySchema } from "../../images/format/entries.js";
+import { k_sigaction, SIG, SIG_IGN, SIGNAL_COUNT, SIGSET_BYTES } from "../../kernel/abi/signal.js";
 import { asAddress, NULL } from "../../kernel/brand.js";
+import { syscalls } from "../../kernel/syscalls.js";
+import type { Inside } from "../../tracee/inside.js";
 import { remote } from "../../tracee/program.js";
 import type { TaskPart } from "../kind.js";
 
@@ -52,6 +54,17 @@ export const signalActions: TaskPart = {
     );
   },
 };
+
+/**
+ * A trap is forced upon whoever ignores it, and then its action is the default (kernel/signal.c, force_sig_info_to_task()): our stub
+ * traps. So this comes when there are no more calls to be made.
+ */
+export function ignoreTraps(inside: Inside, core: CoreEntry): void {
+  const action = core.tc?.sigactions[settable.indexOf(SIG.SIGTRAP)];
+  if (action?.sigaction !== SIG_IGN) return;
+  using room = inside.holding(encode(action));
+  inside.stepCall(syscalls.rt_sigaction.number, [BigInt(SIG.SIGTRAP), room.at, 0n, BigInt(SIGSET_BYTES)]);
+}
 
 function isDefault({ sigaction, flags, mask }: SaEntry): boolean {
   return sigaction === 0n && flags === 0n && mask === 0n;

@@ -65,7 +65,7 @@ static void set_actions(void)
 		sigemptyset(&action->sa_mask);
 		sigaddset(&action->sa_mask, signal % 31 + 1);
 		sigaddset(&action->sa_mask, 64);
-		if (signal % 7 == 0) action->sa_handler = SIG_IGN;
+		if (signal % 7 == 0 || signal == SIGTRAP) action->sa_handler = SIG_IGN;
 		else if (signal % 7 == 1) action->sa_handler = SIG_DFL;
 		else action->sa_sigaction = handler;
 		must(sigaction(signal, action, NULL));
