@@ -44,6 +44,8 @@ export class CollectedTree implements Disposable {
   readonly identities = new Identities(asPid(process.pid));
   readonly #cgroups = new Cgroups(asPid(process.pid));
   readonly #collected: Collected[] = [];
+  /** Of every process that we are inside of, those that are refused half-way too. */
+  readonly #footholds: Foothold[] = [];
   readonly #opened = new Scope();
   readonly #context: DumpContext & { readonly files: FileTable; readonly shared: SharedMemory };
   #inside = true;
@@ -106,6 +108,7 @@ export class CollectedTree implements Disposable {
     };
     const pagemap = this.#hold(sys.openat(AT_FDCWD, `/proc/${task.pid}/pagemap`, O.O_CLOEXEC, 0));
     const foothold = Foothold.plant(leader, memory, process.mappings);
+    this.#footholds.push(foothold);
     const { core, mm } = this.#collectThreads(process, foothold, pagemap);
     mm.vmas = collectMappings(process, pagemap, this.#context);
     this.images.write("ids", task.pid, [ids]);
@@ -170,7 +173,7 @@ export class CollectedTree implements Disposable {
   leave(): void {
     if (!this.#inside) return;
     this.#inside = false;
-    for (const { foothold } of this.#collected) foothold.remove();
+    for (const foothold of this.#footholds) foothold.remove();
   }
 
   get collected(): readonly Collected[] {

@@ -55,6 +55,8 @@ const compared: readonly NamespaceName[] = [
 export class Identities {
   readonly #vm = new Shared(KCMP.KCMP_VM);
   readonly #files = new Shared(KCMP.KCMP_FILES);
+  /** Processes by the id of their address space. */
+  readonly #ownerOf = new Map<number, Pid>();
   readonly #fs = new Shared(KCMP.KCMP_FS);
   readonly #sighand = new Shared(KCMP.KCMP_SIGHAND);
   readonly #namespaces: Namespaces | undefined;
@@ -66,13 +68,17 @@ export class Identities {
     this.own = this.#entry(engine);
   }
 
-  /** Throws StasisError when the task lives in a namespace of its own. */
+  /** Throws StasisError when the task lives in a namespace of its own, or in the address space of another. */
   of(task: FrozenProcess): TaskKobjIdsEntry {
     const namespaces = readNamespaces(task.pid);
     for (const name of compared) {
       if (namespaces?.[name] !== this.#namespaces?.[name]) throw ownNamespace(task, name);
     }
-    return this.#entry(task.pid);
+    const entry = this.#entry(task.pid);
+    const owner = this.#ownerOf.get(entry.vmId) ?? task.pid;
+    if (owner !== task.pid) throw sharedMemory(task, owner);
+    this.#ownerOf.set(entry.vmId, task.pid);
+    return entry;
   }
 
   #entry(pid: Pid): TaskKobjIdsEntry {
@@ -100,5 +106,15 @@ function ownNamespace({ pid, comm }: FrozenProcess, name: NamespaceName): Stasis
     subject: { kind: "process", pid, comm },
     reason: `it is in a ${name} namespace other than that of stasis, which is not supported yet`,
     remedy: `run stasis inside that ${name} namespace`,
+  });
+}
+
+function sharedMemory({ pid, comm }: FrozenProcess, owner: Pid): StasisError {
+  return new StasisError({
+    code: "TREE_UNSUPPORTED",
+    doing: "dump",
+    subject: { kind: "process", pid, comm },
+    reason: `it shares its address space with process ${owner} (CLONE_VM, vfork), which is not supported`,
+    remedy: "wait until it has called execve or has ended",
   });
 }
