@@ -1,0 +1,108 @@
+// What is refused is refused with a sentence that names process, object and reason, and nobody is the worse for it.
+import assert from "node:assert/strict";
+import { after, before, describe, type TestContext, test } from "node:test";
+import { CriuRequestError } from "../../src/index.js";
+import { readStatus } from "../../src/kernel/proc/status.js";
+import { listChildren, listThreads } from "../../src/kernel/proc/tasks.js";
+import { endingWith, type Service, startService, treeOf } from "../scenarios/round-trip.js";
+import { kernelView } from "../support/kernel-view.js";
+import { type Program, startProgram } from "../support/program.js";
+
+/** By the argument of refused.c: what it does, and the sentence with PID for its number. */
+const refusals: Readonly<Record<string, { readonly title: string; readonly sentence: RegExp }>> = {
+  perf: { title: "a performance counter", sentence: unknownFile("perf_event") },
+  ring: { title: "a ring of io_uring", sentence: unknownFile("io_uring") },
+  userfault: { title: "a userfaultfd", sentence: unknownFile("userfaultfd") },
+  watched: {
+    title: "memory that a userfaultfd watches",
+    sentence:
+      /^Cannot dump the mapping [0-9a-f]+-[0-9a-f]+ \(anonymous\) of pid PID "refused": userfaultfd watches it for missing pages; have/,
+  },
+  bpf: {
+    title: "a BPF map",
+    sentence:
+      /^Cannot dump the file fd 3 -> anon_inode:bpf-map of pid PID "refused": BPF maps, bpf\(2\), are not supported yet; have/,
+  },
+  semaphore: {
+    title: "an eventfd in semaphore mode",
+    sentence:
+      /^Cannot dump the file fd 3 -> anon_inode:\[eventfd\] of pid PID "refused": it is an eventfd in semaphore mode, for which the image format has no place; use/,
+  },
+  seccomp: {
+    title: "a filter of system calls",
+    sentence: /^Cannot dump pid PID "refused": it runs under seccomp \(1 filters\), which is not supported yet; run/,
+  },
+  traced: {
+    title: "a process that is traced",
+    sentence: /^Cannot freeze pid PID "refused": process \d+ traces it; end the debugger or the other dump first$/,
+  },
+  "traced-child": {
+    title: "a child that is traced",
+    sentence: /^Cannot freeze pid \d+ "refused": process \d+ traces it; end the tracer, or/,
+  },
+  memory: {
+    title: "a child that shares memory",
+    sentence:
+      /^Cannot dump pid \d+ "refused": it shares its address space with process PID \(CLONE_VM, vfork\), which is not supported; wait/,
+  },
+  leader: {
+    title: "a process without its first thread",
+    sentence: /^Cannot freeze pid PID "refused": it is a zombie; name a process that is running$/,
+  },
+};
+function unknownFile(name: string): RegExp {
+  return new RegExp(
+    `^Cannot dump the file fd 3 -> anon_inode:\\[${name}\\] of pid PID "refused": files like anon_inode:\\[${name}\\] are not known; have`,
+  );
+}
+
+describe("a dump that is refused leaves the target as it was", { concurrency: true }, () => {
+  let service: Service | undefined;
+  before(async () => {
+    service = await startService();
+  });
+  after(() => service?.[Symbol.asyncDispose]());
+
+  for (const [what, { title, sentence }] of Object.entries(refusals)) {
+    test(title, async (t) => {
+      assert.ok(service !== undefined);
+      await using program = await startProgram("refused", { arguments: [what], readyLine: "" });
+      using _tree = endingWith(program.pid);
+      if (!(await isAvailable(t, program))) return;
+      const isWhole = what !== "leader"; // a dead first thread shows nothing
+      const earlier = isWhole ? kernelView(program.pid) : undefined;
+      const said = await refusalOf(service.client.dump({ pid: program.pid, imagesDirectory: service.images() }));
+      assert.match(said.replaceAll(String(program.pid), "PID"), sentence);
+      if (isWhole) assert.deepEqual(kernelView(program.pid), earlier);
+      if (what !== "traced") for (const pid of treeOf(program.pid)) assertUntraced(pid, what);
+      if (what === "traced") for (const tracer of listChildren(program.pid)) process.kill(tracer, "SIGKILL"); // it would get the signal
+      program.signal("SIGUSR2");
+      await program.waitFor("restored");
+    });
+  }
+});
+
+async function isAvailable(t: TestContext, program: Program): Promise<boolean> {
+  const made = await program.waitFor("ready").then(
+    () => true,
+    () => false,
+  );
+  if (!made) assert.match(program.output(), /^unavailable$/m);
+  if (!made) t.skip("this machine does not have it");
+  return made;
+}
+
+async function refusalOf(call: Promise<unknown>): Promise<string> {
+  const error: unknown = await call.then(
+    () => "it was not refused",
+    (reason: unknown) => reason,
+  );
+  return error instanceof CriuRequestError ? error.crErrmsg : String(error);
+}
+
+function assertUntraced(pid: ReturnType<typeof treeOf>[number], what: string): void {
+  for (const tid of listThreads(pid)) {
+    const tracer = readStatus(tid)?.tracerPid ?? 0;
+    assert.ok(tracer === 0 || what.startsWith("traced"), `thread ${tid} is traced by ${tracer}`);
+  }
+}
