@@ -44,11 +44,10 @@ export class CollectedTree implements Disposable {
   readonly identities = new Identities(asPid(process.pid));
   readonly #cgroups = new Cgroups(asPid(process.pid));
   readonly #collected: Collected[] = [];
-  /** Of every process that we are inside of, those that are refused half-way too. */
-  readonly #footholds: Foothold[] = [];
+  /** The areas in all processes, those that are refused half-way too. */
+  readonly #inside = new Scope();
   readonly #opened = new Scope();
   readonly #context: DumpContext & { readonly files: FileTable; readonly shared: SharedMemory };
-  #inside = true;
 
   constructor(
     readonly tasks: readonly FrozenTask[],
@@ -108,7 +107,7 @@ export class CollectedTree implements Disposable {
     };
     const pagemap = this.#hold(sys.openat(AT_FDCWD, `/proc/${task.pid}/pagemap`, O.O_CLOEXEC, 0));
     const foothold = Foothold.plant(leader, memory, process.mappings);
-    this.#footholds.push(foothold);
+    this.#inside.defer(() => foothold.remove());
     const { core, mm } = this.#collectThreads(process, foothold, pagemap);
     mm.vmas = collectMappings(process, pagemap, this.#context);
     this.images.write("ids", task.pid, [ids]);
@@ -171,9 +170,7 @@ export class CollectedTree implements Disposable {
 
   /** Takes our area out of the processes. */
   leave(): void {
-    if (!this.#inside) return;
-    this.#inside = false;
-    for (const foothold of this.#footholds) foothold.remove();
+    this.#inside[Symbol.dispose]();
   }
 
   get collected(): readonly Collected[] {

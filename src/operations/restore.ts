@@ -211,7 +211,8 @@ function sharingFlags(child: PlannedTask, parent: PlannedTask): bigint {
 }
 
 /** Kills a process of ours and takes the exit of each thread: the kernel reports that of the leader last. */
-function endTask({ tracee }: Inside): void {
+function endTask({ tracee, memory }: Inside): void {
+  memory[Symbol.dispose]();
   const threads = listThreads(tracee.pid).filter((tid) => tid !== tracee.pid);
   unless("ESRCH", () => sys.kill(tracee.pid, SIG.SIGKILL));
   for (const tid of [...threads, tracee.pid]) awaitEnd(tid);

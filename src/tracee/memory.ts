@@ -36,7 +36,10 @@ export class TargetMemory implements Disposable {
     return new DataView(this.read(address, 8).buffer).getBigUint64(0, true);
   }
 
+  /** Once is enough: the number may be somebody else's by the second time. */
   [Symbol.dispose](): void {
-    sys.close(this.fd);
+    if (this.#isOpen) sys.close(this.fd);
+    this.#isOpen = false;
   }
+  #isOpen = true;
 }

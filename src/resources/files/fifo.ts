@@ -6,7 +6,7 @@ import { AT_FDCWD, type Fd } from "../../kernel/brand.js";
 import { sys } from "../../kernel/syscalls.js";
 import type { DumpContext, FileKind, RestoreContext } from "../kind.js";
 import { flagsForOpen } from "./common.js";
-import { fillPipe, type PipeContents, peekPipe, readContents, writeContents } from "./pipe-contents.js";
+import { checkContents, fillPipe, type PipeContents, peekPipe, readContents, writeContents } from "./pipe-contents.js";
 import { RestoredGhosts } from "./regular/ghost.js";
 
 export const fifo: FileKind<"fifo"> = {
@@ -21,6 +21,10 @@ export const fifo: FileKind<"fifo"> = {
     context.once(Fifos).note(file.duplicate, pipeId);
     const regfId = context.files.register(file, common.flags);
     return create(FifoEntrySchema, { id: common.id, pipeId, regfId });
+  },
+
+  validate({ pipeId, regfId }, context) {
+    context.once(RestoredFifos).check(pipeId, context.files.entry(regfId).reg?.flags ?? 0);
   },
 
   open({ pipeId, regfId }, context) {
@@ -48,6 +52,10 @@ class RestoredFifos {
 
   constructor(private readonly context: RestoreContext) {
     this.#contents = readContents(context.images, "fifo-data");
+  }
+
+  check(pipeId: number, flags: number): void {
+    checkContents(this.#contents, { pipeId, flags, name: "fifo-data" });
   }
 
   openEnd(pipeId: number, regfId: number, context: RestoreContext): Fd {

@@ -2,7 +2,8 @@
 import { create } from "@bufbuild/protobuf";
 import type { ImageDirectory } from "../../images/directory.js";
 import { type PipeDataEntry, PipeDataEntrySchema } from "../../images/format/entries.js";
-import { F_GETPIPE_SZ, F_SETPIPE_SZ, O } from "../../kernel/abi/fcntl.js";
+import { invalid } from "../../images/format/fault.js";
+import { F_GETPIPE_SZ, F_SETPIPE_SZ, O, O_ACCMODE } from "../../kernel/abi/fcntl.js";
 import { SPLICE_F_NONBLOCK } from "../../kernel/abi/uio.js";
 import { AT_FDCWD, asFd, type Fd } from "../../kernel/brand.js";
 import { unless } from "../../kernel/errno.js";
@@ -60,6 +61,19 @@ export function readContents(images: ImageDirectory, name: "pipes-data" | "fifo-
     contents.set(entry.pipeId, { entry, bytes: reader.blob(entry.bytes) });
   }
   return contents;
+}
+
+/** A pipe that somebody reads has contents in the image, if only none at all. CRIU leaves out those that are only written to. */
+export function checkContents(
+  contents: ReadonlyMap<number, PipeContents>,
+  pipe: { readonly pipeId: number; readonly flags: number; readonly name: "pipes-data" | "fifo-data" },
+): void {
+  const isRead = (pipe.flags & O_ACCMODE) !== O.O_WRONLY;
+  if (isRead && !contents.has(pipe.pipeId))
+    throw invalid(
+      { file: `${pipe.name}.img` },
+      `it has nothing about pipe ${pipe.pipeId}, which files.img has an end of`,
+    );
 }
 
 /** Capacity and contents, into a new pipe by its writing end. */

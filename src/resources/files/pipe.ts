@@ -6,7 +6,15 @@ import { AT_FDCWD, type Fd } from "../../kernel/brand.js";
 import { sys } from "../../kernel/syscalls.js";
 import type { DumpContext, FileKind, RestoreContext } from "../kind.js";
 import { flagsForOpen } from "./common.js";
-import { fillPipe, makePipe, type PipeContents, peekPipe, readContents, writeContents } from "./pipe-contents.js";
+import {
+  checkContents,
+  fillPipe,
+  makePipe,
+  type PipeContents,
+  peekPipe,
+  readContents,
+  writeContents,
+} from "./pipe-contents.js";
 
 export const pipe: FileKind<"pipe"> = {
   support: "full",
@@ -20,6 +28,10 @@ export const pipe: FileKind<"pipe"> = {
     const pipeId = Number(file.stat.ino);
     context.once(Pipes).note(file.duplicate, pipeId);
     return create(PipeEntrySchema, { id: common.id, pipeId, flags: common.flags, fown: common.fown });
+  },
+
+  validate({ pipeId, flags }, context) {
+    if (!context.inherited.has(`pipe:[${pipeId}]`)) context.once(RestoredPipes).check(pipeId, flags);
   },
 
   open({ pipeId, flags }, context) {
@@ -58,6 +70,10 @@ class RestoredPipes {
 
   constructor(private readonly context: RestoreContext) {
     this.#contents = readContents(context.images, "pipes-data");
+  }
+
+  check(pipeId: number, flags: number): void {
+    checkContents(this.#contents, { pipeId, flags, name: "pipes-data" });
   }
 
   openEnd(pipeId: number, flags: number): Fd {

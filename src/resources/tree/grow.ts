@@ -9,6 +9,7 @@ import { CLONE, W } from "../../kernel/abi/process.js";
 import { SIG } from "../../kernel/abi/signal.js";
 import { NULL } from "../../kernel/brand.js";
 import { readStat } from "../../kernel/proc/stat.js";
+import { Scope } from "../../kernel/scope.js";
 import { syscalls } from "../../kernel/syscalls.js";
 import { StasisError } from "../../report/error.js";
 import type { Inside } from "../../tracee/inside.js";
@@ -177,21 +178,20 @@ export function joinGroups<Task extends Sprout<Task>>(grown: readonly Grown<Task
   // The stand-in of a session leaves its group behind, too.
   const groupOf = ({ inside }: Grown<Task>) => readStat(inside.tracee.pid)?.pgrp;
   const there = new Set(grown.map(groupOf));
-  const standIns = new Map<number, { standIn: Inside; parent: Inside }>();
+  using standIns = new Scope();
   for (const one of grown) {
     const { task, inside } = one;
     const { pgid, pid } = task;
     // A task of the session that we were started in, in a group of ours, stays where it was born.
     if (pgid === pid || pgid === outerPgid || pgid === 0) continue;
     if (groupOf(one) === pgid) continue;
-    if (!pids.has(pgid) && !there.has(pgid) && !standIns.has(pgid))
-      standIns.set(pgid, { standIn: openGroup(inside, pgid), parent: inside });
+    if (!pids.has(pgid) && !there.has(pgid)) openGroup(inside, pgid, standIns);
+    there.add(pgid);
     joinGroup(inside, task);
   }
-  for (const { standIn, parent } of standIns.values()) end(standIn, parent);
 }
 
-function openGroup(member: Inside, pgid: number): Inside {
+function openGroup(member: Inside, pgid: number, standIns: Scope): void {
   const standIn = cloneTask(member, {
     tid: pgid,
     comm: "stasis-group",
@@ -199,8 +199,8 @@ function openGroup(member: Inside, pgid: number): Inside {
     exitSignal: SIG.SIGCHLD,
     as: "process",
   });
+  standIns.defer(() => end(standIn, member));
   standIn.sys.setpgid(0, 0);
-  return standIn;
 }
 
 function joinGroup<Task extends Sprout<Task>>(inside: Inside, { pid, pgid, comm, sid }: Task): void {
