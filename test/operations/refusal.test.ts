@@ -4,7 +4,7 @@ import { after, before, describe, type TestContext, test } from "node:test";
 import { CriuRequestError } from "../../src/index.js";
 import { readStatus } from "../../src/kernel/proc/status.js";
 import { listChildren, listThreads } from "../../src/kernel/proc/tasks.js";
-import { endingWith, type Service, startService, treeOf } from "../scenarios/round-trip.js";
+import { endingWith, type Service, startService, treeOf, until } from "../scenarios/round-trip.js";
 import { kernelView } from "../support/kernel-view.js";
 import { type Program, startProgram } from "../support/program.js";
 
@@ -77,17 +77,14 @@ describe("a dump that is refused leaves the target as it was", { concurrency: tr
       if (what !== "traced") for (const pid of treeOf(program.pid)) assertUntraced(pid, what);
       if (what === "traced") for (const tracer of listChildren(program.pid)) process.kill(tracer, "SIGKILL"); // it would get the signal
       program.signal("SIGUSR2");
-      await program.waitFor("restored");
+      await until("it goes on", () => program.output().endsWith("restored\n"));
     });
   }
 });
 
 async function isAvailable(t: TestContext, program: Program): Promise<boolean> {
-  const made = await program.waitFor("ready").then(
-    () => true,
-    () => false,
-  );
-  if (!made) assert.match(program.output(), /^unavailable$/m);
+  await until("it has made its state", () => /^(ready|unavailable)$/m.test(program.output()));
+  const made = program.output() === "ready\n";
   if (!made) t.skip("this machine does not have it");
   return made;
 }
