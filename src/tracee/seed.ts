@@ -1,6 +1,6 @@
 // The first task of a restore: a process with nothing in it but our stub, from which the tree is grown by clone3(2).
 //
-// 1. A static ELF of one page is written to a memfd and started with posix_spawn(3); it sits in pause(2).
+// 1. A static ELF of one page is written to a memfd and started with posix_spawn(3); it waits for us, 10 s at most.
 // 2. It is seized (with EXITKILL: no half-built tree survives us) and given an anonymous region for stub and scratch memory, at an
 //    address that no task of the tree uses. The ELF must be unmapped before /proc/PID/exe can be set: kernel/fork.c,
 //    replace_mm_exe_file().
@@ -108,7 +108,7 @@ function spawnElf(image: Uint8Array, spawn: (path: string) => number): Pid {
   });
 }
 
-/** One page, loaded at `boot`, executable, whose entry is the stub's pause loop. */
+/** One page, loaded at `boot`, executable, whose entry is the stub's wait for us. */
 export function seedElf(boot: bigint): Uint8Array {
   const image = new Uint8Array(4096);
   image.set(
@@ -117,7 +117,7 @@ export function seedElf(boot: bigint): Uint8Array {
       type: 2, // ET_EXEC
       machine: 62, // EM_X86_64
       version: 1,
-      entry: boot + ELF_BYTES + stubOffset.pauseForever,
+      entry: boot + ELF_BYTES + stubOffset.awaitEngine,
       phoff: 64n,
       shoff: 0n,
       flags: 0,

@@ -25,11 +25,21 @@ const leave = [
   [0x0f, 0x05], // syscall
 ];
 
-/** A clone whose child, should nobody trace it, ends at once instead of running on as a second copy of the program. */
+/**
+ * A clone whose child, should nobody trace it, ends at once instead of running on as a second copy of the program; and whose caller,
+ * left alone, takes that end before it goes home: of a child without an exit signal nobody else would.
+ */
 const oneClone = [
   [0x0f, 0x05], // syscall
   [0x48, 0x85, 0xc0], // test rax, rax
-  [0x74, 0x0a], // jz +10 (over goHome)
+  [0x74, 0x20], // jz +32 (to leave: the child)
+  [0x78, 0x14], // js +20 (to goHome: there is none)
+  [0x48, 0x89, 0xc7], // mov rdi, rax
+  [0x31, 0xf6], // xor esi, esi
+  [0xba, 0x00, 0x00, 0x00, 0x40], // mov edx, 0x40000000 (__WALL)
+  [0x45, 0x31, 0xd2], // xor r10d, r10d
+  [0xb8, 0x3d, 0x00, 0x00, 0x00], // mov eax, 61 (wait4)
+  [0x0f, 0x05], // syscall
   ...goHome,
   ...leave,
 ];
@@ -79,11 +89,18 @@ const oneCallThenTrap = [
   ...trap,
 ];
 
-/** A new thread or process of a restore waits here, in the kernel, until it is stopped and told what to be. */
-const pauseForever = [
-  [0xb8, 0x22, 0x00, 0x00, 0x00], // mov eax, 34 (pause)
+/** The seed of a restore waits here until we trace it. Should we be gone by then, nobody would ever end it: after 10 s it does so itself. */
+const awaitEngine = [
+  [0x6a, 0x00], // push 0
+  [0x6a, 0x0a], // push 10: with the word above it a timespec
+  [0x48, 0x89, 0xe2], // mov rdx, rsp
+  [0xb8, 0x0f, 0x01, 0x00, 0x00], // mov eax, 271 (ppoll)
+  [0x31, 0xff], // xor edi, edi
+  [0x31, 0xf6], // xor esi, esi
+  [0x45, 0x31, 0xd2], // xor r10d, r10d
+  [0x45, 0x31, 0xc0], // xor r8d, r8d
   [0x0f, 0x05], // syscall
-  [0xeb, 0xf7], // jmp -9
+  ...leave,
 ];
 
 const pieces = {
@@ -92,7 +109,7 @@ const pieces = {
   oneClone,
   programThenHome: [...programLoop, ...waitThenHome],
   programThenTrap: [...programLoop, ...trap],
-  pauseForever,
+  awaitEngine,
   leave,
 } as const;
 export type StubPiece = keyof typeof pieces;
@@ -114,7 +131,7 @@ function place(): Record<StubPiece, bigint> {
     oneClone: 0n,
     programThenHome: 0n,
     programThenTrap: 0n,
-    pauseForever: 0n,
+    awaitEngine: 0n,
     leave: 0n,
   };
   let at = 0n;
