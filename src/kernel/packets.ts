@@ -61,6 +61,29 @@ function addressBytes(path: string): Uint8Array {
   return sockaddr_un.encode({ sun_family: AF_UNIX, sun_path });
 }
 
+/** `name` as sock_diag(7) tells it: a path, or an abstract name that begins with NUL. */
+function addressOfName(name: Uint8Array): { address: Uint8Array; lengthBytes: number } {
+  const sun_path = new Uint8Array(UNIX_PATH_MAX);
+  sun_path.set(name.subarray(0, UNIX_PATH_MAX));
+  return {
+    address: sockaddr_un.encode({ sun_family: AF_UNIX, sun_path }),
+    lengthBytes: FAMILY_BYTES + name.byteLength,
+  };
+}
+const FAMILY_BYTES = 2;
+
+/** bind(2) to a name of unix(7). */
+export function bindToName(socket: Fd, name: Uint8Array): void {
+  const { address, lengthBytes } = addressOfName(name);
+  sys.bind(socket, address, lengthBytes);
+}
+
+/** connect(2) to a name of unix(7). */
+export function connectToName(socket: Fd, name: Uint8Array): void {
+  const { address, lengthBytes } = addressOfName(name);
+  sys.connect(socket, address, lengthBytes);
+}
+
 /** connect(2). A socket that does not block fails with EAGAIN when the backlog of the other side is full. */
 export function connectTo(socket: Fd, path: string): void {
   const address = addressBytes(path);
@@ -163,10 +186,19 @@ export interface Packet {
 
 /** recvmsg(2) of one packet; what does not fit into `capacityBytes` is lost. */
 export function receivePacket(socket: Fd, capacityBytes: number): Packet {
+  return receive(socket, capacityBytes, 0);
+}
+
+/** As receivePacket, but the packet stays where it is. Undefined: there is none (at the place of SO_PEEK_OFF). */
+export function peekPacket(socket: Fd, capacityBytes: number): Packet | undefined {
+  return unless("EAGAIN", () => receive(socket, capacityBytes, MSG.MSG_PEEK | MSG.MSG_DONTWAIT));
+}
+
+function receive(socket: Fd, capacityBytes: number, flags: number): Packet {
   const data = new Uint8Array(Math.max(1, capacityBytes));
   const control = new Uint8Array(controlBytes(MAX_FDS));
   const { message, alive } = header(data, control);
-  const size = sys.recvmsg(socket, message, MSG.MSG_CMSG_CLOEXEC);
+  const size = sys.recvmsg(socket, message, flags | MSG.MSG_CMSG_CLOEXEC);
   alive.length = 0;
   const used = Number(user_msghdr.decode(message).msg_controllen);
   return { data: data.subarray(0, size), fds: descriptorsIn(control.subarray(0, used)) };

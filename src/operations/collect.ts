@@ -12,6 +12,7 @@ import { StasisError } from "../report/error.js";
 import { Fifos } from "../resources/files/fifo.js";
 import { Pipes } from "../resources/files/pipe.js";
 import { Ghosts } from "../resources/files/regular/ghost.js";
+import { UnixSockets } from "../resources/files/sockets/unix.js";
 import { FileTable } from "../resources/files/table.js";
 import type { DumpContext, DumpedProcess } from "../resources/kind.js";
 import { collectLayout } from "../resources/memory/layout.js";
@@ -58,7 +59,16 @@ export class CollectedTree implements Disposable {
     const shared = this.#opened.use(new SharedMemory());
     const files = new FileTable(() => this.#context);
     const once = onceFor<DumpContext>(() => this.#context);
-    this.#context = { images, log, options, shared, files, once, serviceSocket: request.peer?.socketInode };
+    this.#context = {
+      images,
+      log,
+      options,
+      shared,
+      files,
+      once,
+      scope: this.#opened,
+      serviceSocket: request.peer?.socketInode,
+    };
   }
 
   /** All but the contents of memory. */
@@ -68,6 +78,7 @@ export class CollectedTree implements Disposable {
       if (task.state === "zombie") this.images.write("core", task.pid, [zombieCore(task)]);
       else this.#collectProcess(task);
     }
+    this.#context.once(UnixSockets).write();
     this.#context.files.write();
     this.#context.once(Ghosts).write();
     this.#context.once(Pipes).write();

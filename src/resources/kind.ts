@@ -54,6 +54,8 @@ export interface DumpContext {
   readonly shared: SharedMemoryRegister;
   /** Inode of our end of the connection of a client that asks for its own dump. */
   readonly serviceSocket: bigint | undefined;
+  /** What kinds keep for the length of the dump. */
+  readonly scope: Scope;
   /** The one object of type T that belongs to this dump: made on first use. */
   once<T extends object>(make: new (context: DumpContext) => T): T;
 }
@@ -69,6 +71,8 @@ export interface FileRegister {
   /** The id of the file behind a descriptor of ours that stands for one of the target's (a mapping's file, cwd, root, exe). */
   /** `flags`: how a mapping opened it (O_RDONLY, O_RDWR); asks for the inode only, not for the open file description. */
   register(file: OpenFile, flags: number): number;
+  /** The id of an open file that is on its way in a socket of the process. `duplicate` is ours, and stays open until the dump has ended. */
+  inFlight(process: DumpedProcess, duplicate: Fd): number;
 }
 
 /** An open file of the target, as seen from outside: what every kind may look at before it decides. */

@@ -6,8 +6,9 @@ export const NETLINK_SOCK_DIAG = 4;
 export const SOCK_DIAG_BY_FAMILY = 20;
 export const NLM_F_REQUEST = 1;
 export const NLMSG_ERROR = 2;
-export const UDIAG_SHOW_PEER = 4;
-export const UNIX_DIAG_PEER = 2;
+/** What is asked for: names, peers, connections that wait to be accepted, lengths of queues. */
+export const UDIAG_SHOW = { NAME: 1, PEER: 4, ICONS: 8, RQLEN: 0x10 } as const;
+export const UNIX_DIAG = { NAME: 0, PEER: 2, ICONS: 3, RQLEN: 4, SHUTDOWN: 6 } as const;
 
 export const nlmsghdr = struct("nlmsghdr", 16, {
   nlmsg_len: [0, u32],

@@ -22,13 +22,43 @@ export const MSG = flags({
   MSG_CMSG_CLOEXEC: 0x40000000,
 });
 export const SOL_SOCKET = 1;
+export const SO_REUSEADDR = 2;
 export const SO_TYPE = 3;
+export const SO_DONTROUTE = 5;
+export const SO_BROADCAST = 6;
 export const SO_SNDBUF = 7;
+export const SO_RCVBUF = 8;
+export const SO_KEEPALIVE = 9;
+export const SO_OOBINLINE = 10;
+export const SO_NO_CHECK = 11;
+export const SO_PRIORITY = 12;
+export const SO_LINGER = 13;
+export const SO_REUSEPORT = 15;
+export const SO_PASSCRED = 16;
 export const SO_PEERCRED = 17;
+export const SO_RCVLOWAT = 18;
+export const SO_RCVTIMEO = 20;
+export const SO_SNDTIMEO = 21;
+export const SO_BINDTODEVICE = 25;
+/** SO_GET_FILTER when it is read; its length counts instructions. */
+export const SO_ATTACH_FILTER = 26;
+export const SO_SNDBUFFORCE = 32;
+export const SO_RCVBUFFORCE = 33;
+export const SO_PASSSEC = 34;
+export const SO_MARK = 36;
+export const SO_DOMAIN = 39;
+export const SO_PEEK_OFF = 42;
+export const SO_BUF_LOCK = 72;
 /** Kernel 6.5. */
 export const SO_PEERPIDFD = 77;
 export const SCM_RIGHTS = 1;
 export const SHUT_RDWR = 2;
+/** ioctl(2): a descriptor (O_PATH) of the file that a unix socket is bound to. include/uapi/linux/un.h */
+export const SIOCUNIXFILE = 0x89e0;
+/** include/net/tcp_states.h; unix sockets have these three. */
+export const TCP_ESTABLISHED = 1;
+export const TCP_CLOSE = 7;
+export const TCP_LISTEN = 10;
 export const POLL = flags({ POLLIN: 1, POLLOUT: 4, POLLERR: 8, POLLHUP: 0x10 });
 
 export const sockaddr_un = struct("sockaddr_un", 110, { sun_family: [0, u16], sun_path: [2, bytes(UNIX_PATH_MAX)] });

@@ -1,4 +1,4 @@
-// The other end of a unix socket, by inode number: sock_diag(7), net/unix/diag.c.
+// What the kernel knows of a unix socket, by inode number: sock_diag(7), net/unix/diag.c.
 import { O } from "../abi/fcntl.js";
 import {
   AF_NETLINK,
@@ -8,8 +8,8 @@ import {
   nlattr,
   nlmsghdr,
   SOCK_DIAG_BY_FAMILY,
-  UDIAG_SHOW_PEER,
-  UNIX_DIAG_PEER,
+  UDIAG_SHOW,
+  UNIX_DIAG,
   unix_diag_msg,
   unix_diag_req,
 } from "../abi/sock-diag.js";
@@ -19,17 +19,59 @@ import { sys } from "../syscalls.js";
 
 const SOCK_RAW = 3;
 const ANY_STATE = 0xffffffff;
-const ANSWER_BYTES = 8192;
+/** ICONS is the largest attribute: 4 bytes a connection, of which there are at most net.core.somaxconn. */
+const ANSWER_BYTES = 256 * 1024;
 
-/** Inode number of the socket that this one is connected to; undefined: none, or no such socket in our network namespace. */
-export function peerOfUnixSocket(inode: number): number | undefined {
+export interface UnixSocketState {
+  /** TCP_ESTABLISHED, TCP_LISTEN or TCP_CLOSE. */
+  readonly state: number;
+  /** SOCK_STREAM, SOCK_DGRAM or SOCK_SEQPACKET. */
+  readonly type: number;
+  /** Empty when it is not bound; an abstract name begins with NUL. */
+  readonly name: Uint8Array;
+  /** Inode number of the socket that it is connected to; 0 when that one is closed, or was not accepted yet. Undefined: none. */
+  readonly peer: number | undefined;
+  /** Of a listening socket: the inode numbers of those that connected and were not accepted yet; 0 for one that has closed again. */
+  readonly waiting: readonly number[];
+  /** Bytes that wait to be read, or connections to be accepted. */
+  readonly receiveQueue: number;
+  /** Bytes that the other side has not read. */
+  readonly sendQueue: number;
+  /** RCV_SHUTDOWN 1, SEND_SHUTDOWN 2. */
+  readonly shutdown: number;
+}
+
+/** Undefined: no such socket in our network namespace. */
+export function unixSocketState(inode: number): UnixSocketState | undefined {
   using netlink = own(sys.socket(AF_NETLINK, SOCK_RAW | O.O_CLOEXEC, NETLINK_SOCK_DIAG));
   const question = request(inode);
   sys.write(netlink.fd, question, question.byteLength);
   const room = new Uint8Array(ANSWER_BYTES);
   const answer = room.subarray(0, sys.read(netlink.fd, room, room.byteLength));
   if (nlmsghdr.decode(answer).nlmsg_type === NLMSG_ERROR) return undefined;
-  return peerAttribute(answer.subarray(nlmsghdr.sizeBytes + unix_diag_msg.sizeBytes));
+  return decodeAnswer(answer.subarray(nlmsghdr.sizeBytes));
+}
+
+/** The body of an answer: unix_diag_msg and its attributes. */
+export function decodeAnswer(body: Uint8Array): UnixSocketState {
+  const { udiag_state, udiag_type } = unix_diag_msg.decode(body);
+  const attributes = attributesOf(body.subarray(unix_diag_msg.sizeBytes));
+  const numbers = (type: number) => {
+    const value = attributes.get(type) ?? new Uint8Array();
+    const view = new DataView(value.buffer, value.byteOffset, value.byteLength);
+    return Array.from({ length: value.byteLength >> 2 }, (_, index) => view.getUint32(index * 4, true));
+  };
+  const [receiveQueue = 0, sendQueue = 0] = numbers(UNIX_DIAG.RQLEN);
+  return {
+    state: udiag_state,
+    type: udiag_type,
+    name: attributes.get(UNIX_DIAG.NAME)?.slice() ?? new Uint8Array(),
+    peer: numbers(UNIX_DIAG.PEER)[0],
+    waiting: numbers(UNIX_DIAG.ICONS),
+    receiveQueue,
+    sendQueue,
+    shutdown: attributes.get(UNIX_DIAG.SHUTDOWN)?.[0] ?? 0,
+  };
 }
 
 function request(inode: number): Uint8Array {
@@ -38,7 +80,7 @@ function request(inode: number): Uint8Array {
     sdiag_protocol: 0,
     udiag_states: ANY_STATE,
     udiag_ino: inode,
-    udiag_show: UDIAG_SHOW_PEER,
+    udiag_show: UDIAG_SHOW.NAME | UDIAG_SHOW.PEER | UDIAG_SHOW.ICONS | UDIAG_SHOW.RQLEN,
   });
   // INET_DIAG_NOCOOKIE: both words of the cookie say that we do not know it.
   body.fill(0xff, 16, 24);
@@ -52,13 +94,13 @@ function request(inode: number): Uint8Array {
   return Buffer.concat([head, body]);
 }
 
-function peerAttribute(attributes: Uint8Array): number | undefined {
-  for (let at = 0; at + nlattr.sizeBytes <= attributes.byteLength; ) {
-    const { nla_len, nla_type } = nlattr.decode(attributes.subarray(at));
-    if (nla_len < nlattr.sizeBytes) return undefined;
-    const value = new DataView(attributes.buffer, attributes.byteOffset + at + nlattr.sizeBytes);
-    if (nla_type === UNIX_DIAG_PEER) return value.getUint32(0, true);
+function attributesOf(bytes: Uint8Array): Map<number, Uint8Array> {
+  const found = new Map<number, Uint8Array>();
+  for (let at = 0; at + nlattr.sizeBytes <= bytes.byteLength; ) {
+    const { nla_len, nla_type } = nlattr.decode(bytes.subarray(at));
+    if (nla_len < nlattr.sizeBytes) return found;
+    found.set(nla_type, bytes.subarray(at + nlattr.sizeBytes, at + nla_len));
     at += (nla_len + 3) & ~3;
   }
-  return undefined;
+  return found;
 }

@@ -11,7 +11,7 @@ import {
 } from "../../images/format/entries.js";
 import { O } from "../../kernel/abi/fcntl.js";
 import { KCMP } from "../../kernel/abi/process.js";
-import type { Pid, TargetFd } from "../../kernel/brand.js";
+import { asPid, asTargetFd, type Fd, type Pid, type TargetFd } from "../../kernel/brand.js";
 import { own } from "../../kernel/own-fd.js";
 import { listFds, readFdinfo, readFdLink } from "../../kernel/proc/fdinfo.js";
 import { sys } from "../../kernel/syscalls.js";
@@ -67,19 +67,38 @@ export class FileTable implements FileRegister {
       stat,
       ...(fdinfo === undefined ? {} : { fdinfo }),
     };
-    if (fdinfo?.fields.has("lock")) throw heldLock(file);
+    const { id, type } = this.#find(file, { pid, fd: targetFd });
     const flags = fdinfo?.flags ?? 0;
-    const { id, type } = this.#find(file, flags & ~O.O_CLOEXEC);
     return create(FdinfoEntrySchema, { id, type, fd: targetFd, flags: (flags & O.O_CLOEXEC) === 0 ? 0 : FD_CLOEXEC });
   }
 
-  #find(file: OpenFile, flags: number): { id: number; type: FdType } {
+  inFlight(process: DumpedProcess, duplicate: Fd): number {
+    const own = asPid(globalThis.process.pid);
+    const fd = asTargetFd(duplicate);
+    const link = readFdLink(own, fd) ?? "";
+    const fdinfo = readFdinfo(own, fd);
+    const { pid, comm } = process;
+    const subject = { kind: "process", pid, comm } as const;
+    const stat = fstatSync(duplicate, { bigint: true });
+    const file: OpenFile = { process, duplicate, link, subject, stat, ...(fdinfo === undefined ? {} : { fdinfo }) };
+    const kind = recognise(file);
+    if (kind?.support === "full" && kind.settle !== undefined)
+      throw refuseFile(
+        subject,
+        `${kind.summary}, on its way in a socket is not supported yet`,
+        "have the program receive it",
+      );
+    return this.#find(file, { pid: own, fd }).id;
+  }
+
+  /** `held`: a descriptor of it, in whichever process. */
+  #find(file: OpenFile, held: { readonly pid: Pid; readonly fd: TargetFd }): { id: number; type: FdType } {
+    const flags = (file.fdinfo?.flags ?? 0) & ~O.O_CLOEXEC;
+    if (file.fdinfo?.fields.has("lock") === true) throw heldLock(file);
     const key = `${file.stat.dev}:${file.stat.ino}:${flags}`;
     const candidates = this.#known.get(key) ?? [];
     this.#known.set(key, candidates);
-    const { pid } = file.process;
-    const fd = file.targetFd;
-    if (fd === undefined) throw new RangeError("a descriptor without a number");
+    const { pid, fd } = held;
     const same = candidates.find(
       (known) => sys.kcmp(pid, known.pid, KCMP.KCMP_FILE, BigInt(fd), BigInt(known.fd)) === 0,
     );
