@@ -143,7 +143,7 @@ static void *work(void *which)
 		beat(worker);
 		if (worker != SIGNALS) check_mask(0);
 		if (worker == PING && beats[PING] % 16 != 0) continue;
-		if (worker == PING || worker == ARITHMETIC || worker == LOCK_A || worker == LOCK_B || worker == STACK || worker == MEMORY) usleep(500); /* two processors are few */
+		if (worker == PING || worker == ARITHMETIC || worker == LOCK_A || worker == LOCK_B || worker == STACK || worker == MEMORY) usleep(2000); /* two processors are few */
 	}
 	return NULL;
 }
@@ -163,7 +163,7 @@ int main(void)
 		for (;;) {
 			pass_on(to_child[0], from_child[1], 0);
 			beat(WORKERS);
-			usleep(300);
+			usleep(2000);
 		}
 	for (intptr_t i = 0; i < WORKERS; i++) pthread_create(&threads[i], NULL, work, (void *)i);
 	for (int i = 0; i <= WORKERS; i++)

@@ -8,7 +8,7 @@ import { type Program, type ProgramOptions, startProgram } from "./program.js";
 /** What a program proves: by the name that it says, the behaviour in a sentence. */
 export interface Proofs extends ProgramOptions {
   readonly proves: Readonly<Record<string, string>>;
-  /** Before it is dumped; the result is seen again after it is restored. Default: what the kernel shows of each process. */
+  /** Before it is dumped; the result, or what it promises, is seen again after it is restored. Default: what the kernel shows of each process. */
   readonly view?: (program: Program) => unknown;
   /** The dump leaves it running; the test kills it then. */
   readonly leaveRunning?: boolean;
@@ -37,9 +37,9 @@ async function proveOne(t: TestContext, service: Service, name: string, proofs: 
   await using program = await startProgram(name, proofs);
   using _tree = endingWith(program.pid);
   const view = proofs.view ?? viewOfTree;
-  const before = view(program);
+  const before = await view(program);
   await roundTrip(service, program.pid, { leaveRunning: proofs.leaveRunning === true });
-  const now = view(program);
+  const now = await view(program);
   const output = await goOn(program);
   for (const [proof, behaviour] of Object.entries(proofs.proves))
     await t.test(behaviour, () => assert.equal(verdict(output, proof), "proved"));
@@ -52,9 +52,9 @@ async function leftRunning(service: Service, name: string, proofs: Proofs): Prom
   await using program = await startProgram(name, proofs);
   using _tree = endingWith(program.pid);
   const view = proofs.view ?? viewOfTree;
-  const before = view(program);
+  const before = await view(program);
   await service.client.dump({ pid: program.pid, imagesDirectory: service.images(), leaveRunning: true });
-  const now = view(program);
+  const now = await view(program);
   const missing = unproved(await goOn(program), proofs);
   // The kernel is the oracle: what is not so without a dump is no fault of ours.
   if (missing.length > 0) assert.deepEqual(unproved(await untouched(name, proofs), proofs), [], "without a dump");

@@ -121,9 +121,9 @@ int main(void)
 	fill(guarded, 8 * PAGE, 20);
 	int has_guards = madvise(guarded + 2 * PAGE, 2 * PAGE, GUARD_INSTALL) == 0;
 
-	/* A region that grows downwards, with room below it. */
+	/* A region that grows downwards, with room below it that is too small for anybody else. */
 	char *room = anonymous(1024 * PAGE, PROT_NONE, 0);
-	must(munmap(room, 1024 * PAGE));
+	must(munmap(room + 1004 * PAGE, 20 * PAGE));
 	char *growing = must(mmap(room + 1020 * PAGE, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN | MAP_FIXED, -1, 0));
 	growing[0] = growing[PAGE] = 7;
 

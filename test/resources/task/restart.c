@@ -55,5 +55,6 @@ int main(void)
 	for (int i = 0; i < 4; i++) must(-pthread_create(&thread[i], NULL, threads[i], NULL));
 	ready();
 	for (int i = 0; i < 4; i++) pthread_join(thread[i], NULL);
+	wait_until_told();
 	restored();
 }

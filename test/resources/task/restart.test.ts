@@ -24,6 +24,7 @@ test("calls with a relative time-out go on after a dump that leaves the program 
   await using program = await startSleeping();
   await service.client.dump({ pid: program.pid, imagesDirectory: service.images(), leaveRunning: true });
   await service.client.dump({ pid: program.pid, imagesDirectory: service.images(), leaveRunning: true });
+  program.signal("SIGUSR2");
   assert.deepEqual(results(await program.waitFor("restored")), completed);
 });
 
@@ -31,5 +32,6 @@ test("calls with a relative time-out go on in a restored program", async () => {
   await using service = await startService();
   await using program = await startSleeping();
   await roundTrip(service, program.pid);
+  program.signal("SIGUSR2");
   assert.deepEqual(results(await program.waitFor("restored")), completed);
 });

@@ -113,15 +113,16 @@ static void *make_call(void *which)
 	return NULL;
 }
 
-/* S: it sleeps in its call. */
+/* S: it sleeps in its call, or has ended. */
 static int sleeps(pid_t tid)
 {
 	char path[64], text[512] = "";
 	snprintf(path, sizeof path, "/proc/self/task/%d/stat", tid);
-	int file = must(open(path, O_RDONLY));
-	must(read(file, text, sizeof text - 1));
+	int file = open(path, O_RDONLY);
+	if (file < 0) return 1; /* so slow is the machine that the call is over */
+	int length = read(file, text, sizeof text - 1);
 	close(file);
-	return strstr(text, ") S ") != NULL;
+	return length < 0 || strstr(text, ") S ") != NULL;
 }
 
 int main(void)

@@ -1,7 +1,15 @@
+import { readStat } from "../../../src/kernel/proc/stat.js";
+import { treeOf, until } from "../../scenarios/round-trip.js";
+import { treeView } from "../../support/kernel-view.js";
 import { provesAfterTrip } from "../../support/proofs.js";
 
 provesAfterTrip("a family in every state of life", {
   "family-state": {
+    view: async ({ pid }) => {
+      const stopped = () => treeOf(pid).filter((one) => readStat(one)?.state === "T");
+      await until("the stop signals were taken", () => stopped().length === 2);
+      return treeView(pid);
+    },
     proves: {
       stopped: "stopped children are stopped",
       report: "their parent, which was not told yet, is told so",
