@@ -14,6 +14,7 @@ import { Pipes } from "../resources/files/pipe.js";
 import { Ghosts } from "../resources/files/regular/ghost.js";
 import { UnixSockets } from "../resources/files/sockets/unix.js";
 import { FileTable } from "../resources/files/table.js";
+import { Terminals } from "../resources/files/tty/terminals.js";
 import type { DumpContext, DumpedProcess } from "../resources/kind.js";
 import { collectLayout } from "../resources/memory/layout.js";
 import { collectMappings } from "../resources/memory/mappings.js";
@@ -83,6 +84,7 @@ export class CollectedTree implements Disposable {
     this.#context.once(Ghosts).write();
     this.#context.once(Pipes).write();
     this.#context.once(Fifos).write();
+    this.#context.once(Terminals).write(this.tasks);
     this.images.write("pstree", undefined, processEntries(this.tasks));
     this.images.write("timens", 0, [collectClocks()]);
     this.images.write("seccomp", undefined, [create(SeccompEntrySchema)]);

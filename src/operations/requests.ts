@@ -25,6 +25,8 @@ export interface DumpRequest extends Request {
 }
 export interface RestoreRequest extends Request {
   readonly options: RestoreOptions;
+  /** As in RestoreContext. */
+  readonly giveTerminal?: (master: Fd) => boolean;
 }
 export interface DumpOutcome {
   readonly stats: DumpStatsEntry;

@@ -13,6 +13,7 @@ import { Scope } from "../kernel/scope.js";
 import { sys } from "../kernel/syscalls.js";
 import { StasisError } from "../report/error.js";
 import { RestoredFileTable } from "../resources/files/restored-table.js";
+import { RestoredTerminals } from "../resources/files/tty/restored.js";
 import type { RestoreContext, Stage } from "../resources/kind.js";
 import { RestoredSharedMemory } from "../resources/memory/shared.js";
 import { onceFor } from "../resources/once.js";
@@ -89,7 +90,7 @@ class RestoreRun implements Disposable {
   }
 
   #context(images: ImageDirectory): RestoreContext & { readonly files: RestoredFileTable } {
-    const { log, options } = this.request;
+    const { log, options, giveTerminal } = this.request;
     const files = this.#scope.use(new RestoredFileTable(() => context));
     const inherited = new Map(options.inheritedFds.map(({ key, fd }) => [key, fd]));
     const once = onceFor<RestoreContext>(() => context);
@@ -101,6 +102,7 @@ class RestoreRun implements Disposable {
       inherited,
       once,
       scope: this.#scope,
+      ...(giveTerminal === undefined ? {} : { giveTerminal }),
     };
     return context;
   }
@@ -134,15 +136,18 @@ class RestoreRun implements Disposable {
     const grownRoot: Grown<PlannedTask> = { task: root, inside };
     born(grownRoot);
     const outer = this.#outer();
+    const terminals = around.context.once(RestoredTerminals);
     this.#checkSession(root, outer.sid);
     growUnder(grownRoot, outer.sid, {
       outer,
       sharing: sharingFlags,
       before: (child, parent) => living.prepare(child, parent),
       born,
+      led: (grown) => terminals.control(grown),
     });
     living.fillAll();
     joinGroups(this.#born, outer.pgid);
+    terminals.foreground(this.#born);
     for (const { task, inside: dying } of this.#born) {
       if (task.state === "zombie") becomeZombie(dying, { comm: task.comm, exitCode: task.core.tc?.exitCode ?? 0 });
     }

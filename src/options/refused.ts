@@ -203,11 +203,6 @@ export const refusals = {
     reason: "leaving seccomp filters out of a dump is not supported yet",
     remedy: "leave it out",
   }),
-  orphanPtsMaster: refused("orphanPtsMaster", {
-    applies: restore,
-    reason: "terminals without their masters are not supported yet",
-    remedy: "leave it out",
-  }),
   parentImg: refused("parentImg", { cli: "prev-images-dir", applies: dump, ...value, ...steps }),
   pidfdStoreSk: refused("pidfdStoreSk", { cli: null, applies: dump, neutral: [-1], ...steps }),
   port: refused(undefined, { cli: "port", ...value, applies: both, ...pageServer }),

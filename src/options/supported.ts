@@ -132,6 +132,12 @@ export const supported = {
     summary: "read no default configuration; none is ever",
   }),
   notifyScripts: flag({ rpc: "notifyScripts", applies: both, summary: "notify the client at every step with a name" }),
+  orphanPtsMaster: flag({
+    cli: "orphan-pts-master",
+    rpc: "orphanPtsMaster",
+    applies: both,
+    summary: "a terminal whose master is outside of the tree gets a new one, which an RPC client is given",
+  }),
   pid: integer(
     { cli: "tree", short: "t", rpc: "pid", applies: dump, summary: "the root of the process tree" },
     { default: undefined, least: 1 },

@@ -7,6 +7,8 @@ export interface DumpOptions {
   readonly pid: number;
   readonly finalState: "kill" | "run" | "stop";
   readonly shellJob: boolean;
+  /** A slave whose master is outside of the tree may be dumped: it gets a new one. */
+  readonly orphanPtsMaster: boolean;
   /** Largest deleted file that is put into the images. */
   readonly ghostLimitBytes: number;
   /** What becomes of a tree in another control group: forgotten, or refused. */
@@ -17,11 +19,13 @@ export interface DumpOptions {
 
 /** Where both are asked for, stopping wins over running. */
 export function dumpOptions(options: Options, pid: number): DumpOptions {
-  const { leaveStopped, leaveRunning, shellJob, ghostLimitBytes, timeoutSeconds, manageCgroupsMode } = options;
+  const { leaveStopped, leaveRunning, shellJob, orphanPtsMaster, ghostLimitBytes, timeoutSeconds, manageCgroupsMode } =
+    options;
   return {
     pid,
     finalState: leaveStopped ? "stop" : leaveRunning ? "run" : "kill",
     shellJob,
+    orphanPtsMaster,
     ghostLimitBytes,
     cgroups: manageCgroupsMode === CriuCgMode.IGNORE ? "ignore" : "refuse",
     timeoutSeconds,
@@ -30,15 +34,24 @@ export function dumpOptions(options: Options, pid: number): DumpOptions {
 
 export interface RestoreOptions {
   readonly shellJob: boolean;
+  /** A slave without its master gets a new one, which the client is given. */
+  readonly orphanPtsMaster: boolean;
   readonly leaveStopped: boolean;
   /** The root becomes a child of our parent. */
   readonly siblings: boolean;
   readonly inheritedFds: readonly { readonly key: string; readonly fd: Fd }[];
 }
 
-export function restoreOptions({ shellJob, leaveStopped, restoreSibling, inheritedFds }: Options): RestoreOptions {
+export function restoreOptions({
+  shellJob,
+  orphanPtsMaster,
+  leaveStopped,
+  restoreSibling,
+  inheritedFds,
+}: Options): RestoreOptions {
   return {
     shellJob,
+    orphanPtsMaster,
     leaveStopped,
     siblings: restoreSibling,
     inheritedFds: inheritedFds.map(({ key, fd }) => ({ key, fd: asFd(fd) })),

@@ -8,6 +8,8 @@ import { regular } from "./files/regular/regular.js";
 import { signalfd } from "./files/signalfd.js";
 import { unixSocket } from "./files/sockets/unix.js";
 import { timerfd } from "./files/timerfd.js";
+import { majorOf } from "./files/tty/devices.js";
+import { tty } from "./files/tty/tty.js";
 import type { FileKind, FileMode, OpenFile, RefusedKind, Signature } from "./kind.js";
 
 const CLOSE_IT = "have the program close it before the dump";
@@ -47,7 +49,7 @@ export const fileKinds = {
   REG: regular,
   SIGNALFD: signalfd,
   TIMERFD: timerfd,
-  TTY: refused("TTY", "terminals, tty(4)", { mode: "character", link: /^\/dev\/(tty|pts\/|ptmx|console)/ }),
+  TTY: tty,
   TUNF: refused("TUNF", "TUN/TAP devices", { mode: "character", link: /^\/dev\/net\/tun/ }),
   UNIXSK: unixSocket,
 } as const satisfies Record<Exclude<keyof typeof FdType, Unstored>, AnyKind>;
@@ -57,7 +59,7 @@ export function kindNamed(type: string): AnyKind | undefined {
   return (fileKinds as Readonly<Record<string, AnyKind>>)[type];
 }
 
-/** The kind of an open file: the most particular signature wins, one with a link before one without. */
+/** The kind of an open file: the most particular signature wins, one with a link or device before one without. */
 export function recognise(file: OpenFile): AnyKind | undefined {
   const kinds = Object.values<AnyKind>(fileKinds);
   return (
@@ -66,11 +68,14 @@ export function recognise(file: OpenFile): AnyKind | undefined {
   );
 }
 
-const isParticular = (signature: Signature) => "anonInode" in signature || signature.link !== undefined;
+const isParticular = (signature: Signature) =>
+  "anonInode" in signature || signature.link !== undefined || signature.majors !== undefined;
 
 function matches(signature: Signature, file: OpenFile): boolean {
   if ("anonInode" in signature) return file.link === `anon_inode:${signature.anonInode}`;
-  return modeOf(file) === signature.mode && (signature.link?.test(file.link) ?? !file.link.startsWith("anon_inode:"));
+  if (modeOf(file) !== signature.mode) return false;
+  if (signature.majors !== undefined) return signature.majors.includes(majorOf(file.stat.rdev));
+  return signature.link?.test(file.link) ?? !file.link.startsWith("anon_inode:");
 }
 
 /** The type bits of st_mode: inode(7). */

@@ -54,7 +54,7 @@ export interface DumpContext {
   readonly shared: SharedMemoryRegister;
   /** Inode of our end of the connection of a client that asks for its own dump. */
   readonly serviceSocket: bigint | undefined;
-  /** What kinds keep for the length of the dump. */
+  /** What kinds keep for the length of the dump; given back at its end, failed or not. */
   readonly scope: Scope;
   /** The one object of type T that belongs to this dump: made on first use. */
   once<T extends object>(make: new (context: DumpContext) => T): T;
@@ -116,7 +116,9 @@ export interface FileCommon {
 /** How a file is told apart: data, so that the registry can index it and see overlaps. */
 export type Signature =
   /** What stands in brackets behind anon_inode: in its link. */
-  { readonly anonInode: string } | { readonly mode: FileMode; readonly link?: RegExp };
+  | { readonly anonInode: string }
+  /** `majors`: of a device, Documentation/admin-guide/devices.txt. */
+  | { readonly mode: FileMode; readonly link?: RegExp; readonly majors?: readonly number[] };
 export type FileMode = "fifo" | "socket" | "regular" | "directory" | "character" | "block" | "symlink";
 
 /**
@@ -176,6 +178,8 @@ export interface RestoreContext {
   readonly log: Log;
   readonly options: RestoreOptions;
   readonly files: RestoredFiles;
+  /** Gives the client the master of a terminal that had none in the tree; false: it does not want it. Absent: nobody can be given anything. */
+  readonly giveTerminal?: (master: Fd) => boolean;
   /** Descriptors of the client that take the place of dumped files, by the key of --inherit-fd. */
   readonly inherited: ReadonlyMap<string, Fd>;
   /** What kinds keep for the length of the restore, each under its own name; given back at its end, failed or not. */
@@ -188,6 +192,7 @@ export interface RestoredFiles {
   /** Our descriptor for a file id: opened on first use. Throws StasisError when the image does not have it. */
   fd(id: number): Fd;
   entry(id: number): FileEntry;
+  all(): Iterable<FileEntry>;
 }
 
 /** State of one process or thread. */

@@ -24,6 +24,18 @@ export function notifyClient(socket: Fd, log: Log): Notify {
   };
 }
 
+/** Gives the client the master of a terminal, with the step "orphan-pts-master". */
+export function giveTerminalTo(socket: Fd, log: Log): (master: Fd) => boolean {
+  const script = "orphan-pts-master";
+  return (master) => {
+    log.info(`notifying the client of ${script}`);
+    const answer = encodeResponse({ type: CriuReqType.NOTIFY, success: true, notify: { script } });
+    const refusal = sendMessage(socket, answer, [master]) ? whyRefused(socket) : "the client is gone";
+    if (refusal !== undefined) log.warn(`the client refuses ${script}: ${refusal}`);
+    return refusal === undefined;
+  };
+}
+
 function whyRefused(socket: Fd): string | undefined {
   try {
     const packet = receiveMessage(socket);

@@ -7,7 +7,7 @@ import { type RestoreOptions, restoreOptions } from "../options/views.js";
 import { type CriuReq, CriuReqType } from "../protocol/gen/rpc_pb.js";
 import { StasisError } from "../report/error.js";
 import { explain } from "./failure.js";
-import { notifyClient, notifyNobody } from "./notify.js";
+import { giveTerminalTo, notifyClient, notifyNobody } from "./notify.js";
 import { type Answer, optionsOf, type Session, showTitle, workspaceOf } from "./session.js";
 
 /** What the answer carries when no root was made. */
@@ -37,8 +37,9 @@ function restoreFor(request: CriuReq, session: Session): RestoreOutcome {
   const { images, workDir, log } = workspace;
   showTitle("restore --rpc");
   const notify = options.notifyScripts ? notifyClient(socket, log) : notifyNobody;
+  const client = options.notifyScripts ? { giveTerminal: giveTerminalTo(socket, log) } : {};
   try {
-    return engine.restore({ options: view, images, workDir, log, notify });
+    return engine.restore({ options: view, images, workDir, log, notify, ...client });
   } catch (thrown) {
     const error = explain(thrown, "restore", tree);
     log.failure(error);

@@ -248,4 +248,15 @@ export const processCalls = {
     ],
     count,
   ),
+  /** Where the argument is a value, not an address. */
+  ioctlValue: syscall(
+    "ioctl",
+    16,
+    [
+      ["fd", fd],
+      ["request", int],
+      ["argument", int],
+    ],
+    count,
+  ),
 };

@@ -45,6 +45,10 @@ export class RestoredFileTable implements RestoredFiles, Disposable {
     throw broken(`there is no file ${id}, to which another image refers`);
   }
 
+  all(): Iterable<FileEntry> {
+    return this.#entries.values();
+  }
+
   fd(id: number): Fd {
     const known = this.#open.get(id);
     if (known !== undefined) return known;
@@ -56,9 +60,9 @@ export class RestoredFileTable implements RestoredFiles, Disposable {
     return fd;
   }
 
-  /** A FIFO's flags and owner are in the regular file entry that it names. */
+  /** A FIFO's flags and owner are in the regular file entry that it names; a terminal has both, and such an entry for its path. */
   #commonOf(saved: Saved): { readonly flags?: number; readonly fown?: FownEntry | undefined } | undefined {
-    return saved.regfId === undefined ? saved : this.entry(saved.regfId).reg;
+    return saved.regfId === undefined || saved.flags !== undefined ? saved : this.entry(saved.regfId).reg;
   }
 
   #kindOf(entry: FileEntry): { kind: AnyFileKind; saved: Saved } {

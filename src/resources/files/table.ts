@@ -21,6 +21,7 @@ import { collectOwner, NO_OWNER } from "./common.js";
 import { heldLock } from "./locks.js";
 import { refuseFile } from "./refuse.js";
 import { regular } from "./regular/regular.js";
+import { isTerminal } from "./tty/devices.js";
 
 const FD_CLOEXEC = 1;
 
@@ -146,7 +147,7 @@ function refusal(kind: AnyKind | undefined, { link }: OpenFile): string {
   return kind === undefined ? `files like ${link} are not known` : `${kind.summary}, are not supported yet`;
 }
 
-/** What a mapping, directory or FIFO has a path of is always a file of the file system. */
+/** What a mapping, directory, FIFO or terminal has a path of is always a file of the file system. */
 function registered(file: OpenFile): AnyFileKind {
-  return modeOf(file) === "fifo" ? regular : supported(file);
+  return modeOf(file) === "fifo" || isTerminal(file.stat) ? regular : supported(file);
 }

@@ -40,6 +40,8 @@ export interface GrowOptions<Task> {
   readonly before: (child: Task, source: Task) => void;
   /** Called for each task as soon as it exists, so that it can be ended should the rest fail. */
   readonly born: (grown: Grown<Task>) => void;
+  /** Called for each task that has just become the leader of a session, before it has children in it. */
+  readonly led: (grown: Grown<Task>) => void;
 }
 
 /** Makes the children of `parent` and all below; the parent itself exists and is in session `born`. */
@@ -69,7 +71,10 @@ class Growth<Task extends Sprout<Task>> {
       (child) => ownSession && child.sid === born && child.sid !== child.pid,
     );
     for (const child of before) this.#child(grown, child, born);
-    if (ownSession) inside.sys.setsid();
+    if (ownSession) {
+      inside.sys.setsid();
+      this.options.led(grown);
+    }
     const session = ownSession ? task.pid : born;
     this.#members.set(session, [...(this.#members.get(session) ?? []), { grown, parent }]);
     for (const child of after) this.#child(grown, child, session);

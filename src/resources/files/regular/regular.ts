@@ -11,6 +11,8 @@ import { StasisError } from "../../../report/error.js";
 import type { DumpContext, FileCommon, FileKind, OpenFile } from "../../kind.js";
 import { flagsForOpen } from "../common.js";
 import { refuseFile } from "../refuse.js";
+import { isTerminal } from "../tty/devices.js";
+import { TerminalPaths } from "../tty/paths.js";
 import { Ghosts, RestoredGhosts } from "./ghost.js";
 
 const S_IFMT = 0o170000n;
@@ -38,12 +40,13 @@ export const regular: FileKind<"reg"> = {
 
   collect(file, common, context) {
     checkDevice(file);
+    const isPath = isTerminal(file.stat);
     return create(RegFileEntrySchema, {
       id: common.id,
       flags: common.flags,
       pos: file.fdinfo?.position ?? 0n,
       fown: common.fown,
-      name: nameOf(file, common, context),
+      name: isPath ? pathOfTerminal(file) : nameOf(file, common, context),
       mntId: -1,
       size: file.stat.size,
       mode: Number(file.stat.mode),
@@ -51,6 +54,7 @@ export const regular: FileKind<"reg"> = {
   },
 
   validate(entry, context) {
+    if (context.once(TerminalPaths).has(entry.id)) return;
     if (!context.once(RestoredGhosts).has(entry.id) && !context.inherited.has(entry.name.slice(1))) checkOnDisk(entry);
   },
 
@@ -90,6 +94,9 @@ function nameOf(file: OpenFile, common: FileCommon, context: DumpContext): strin
   return name;
 }
 
+/** That of a slave is removed from /dev/pts when its master is closed. */
+const pathOfTerminal = ({ link }: OpenFile) => (link.endsWith(DELETED) ? link.slice(0, -DELETED.length) : link);
+
 function isAt({ stat }: OpenFile, path: string): boolean {
   const there = lookUp(path, stat.mode & S_IFMT);
   return there !== undefined && there.dev === stat.dev && there.ino === stat.ino;
@@ -103,7 +110,7 @@ function lookUp(path: string, type: bigint): BigIntStats | undefined {
 function checkDevice({ stat, subject }: OpenFile): void {
   const type = stat.mode & S_IFMT;
   const isNode = type === S_IFCHR || type === 0o060000n;
-  if (!isNode || (type === S_IFCHR && stat.rdev >> 8n === MEMORY_MAJOR)) return;
+  if (!isNode || isTerminal(stat) || (type === S_IFCHR && stat.rdev >> 8n === MEMORY_MAJOR)) return;
   throw refuseFile(
     subject,
     `it is a device (${stat.rdev >> 8n}:${stat.rdev & 0xffn}) whose state cannot be read`,
