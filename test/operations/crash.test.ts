@@ -62,9 +62,14 @@ class Engine {
     this.child.kill("SIGKILL");
   }
 
+  /** Until the kernel has let go of whatever it traced, which it does before the exit is told. */
+  async gone(): Promise<void> {
+    if (this.child.exitCode === null && this.child.signalCode === null) await this.#exited;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.child.kill("SIGKILL");
-    if (this.child.exitCode === null && this.child.signalCode === null) await this.#exited;
+    await this.gone();
   }
 }
 
@@ -122,6 +127,7 @@ test(`a program works on whenever the engine that dumps it is killed (${RUNS} ti
     rmSync(join(images.path, "inventory.img"), { force: true });
     await using engine = await start();
     engine.killAfter(us);
+    await engine.gone();
     await worksOn(program);
     await until("nothing of ours is left", () => treeOf(program.pid).length === 2).catch(() =>
       assert.fail(treeOf(program.pid).map(describe).join("\n")),

@@ -236,6 +236,7 @@ test("options that mean swrk's own parent and descriptors are refused by the ser
   });
   assert.deepEqual(engine.restores[0]?.options, {
     shellJob: false,
+    orphanPtsMaster: false,
     leaveStopped: false,
     siblings: true,
     inheritedFds: [{ key: "pipe:[1]", fd: 0 }],
