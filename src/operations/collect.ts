@@ -10,6 +10,7 @@ import { Scope } from "../kernel/scope.js";
 import { sys } from "../kernel/syscalls.js";
 import { StasisError } from "../report/error.js";
 import { Fifos } from "../resources/files/fifo.js";
+import { Memfds } from "../resources/files/memfd.js";
 import { Pipes } from "../resources/files/pipe.js";
 import { Ghosts } from "../resources/files/regular/ghost.js";
 import { UnixSockets } from "../resources/files/sockets/unix.js";
@@ -81,6 +82,7 @@ export class CollectedTree implements Disposable {
     }
     this.#context.once(UnixSockets).write();
     this.#context.files.write();
+    this.#context.once(Memfds).write();
     this.#context.once(Ghosts).write();
     this.#context.once(Pipes).write();
     this.#context.once(Fifos).write();

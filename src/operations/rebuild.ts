@@ -3,15 +3,17 @@
 import type { ImageDirectory } from "../images/directory.js";
 import type { VmaEntry } from "../images/format/entries.js";
 import { VmaStatus } from "../images/format/numbers.js";
+import { O, O_RDONLY } from "../kernel/abi/fcntl.js";
 import { CLONE } from "../kernel/abi/process.js";
 import { SIG } from "../kernel/abi/signal.js";
 import { asAddress, asPid, type Fd, type TargetFd } from "../kernel/brand.js";
 import { sys, syscalls } from "../kernel/syscalls.js";
+import { RestoredMemfds } from "../resources/files/memfd-restored.js";
 import type { RestoredFileTable } from "../resources/files/restored-table.js";
 import type { RestoreContext, RestoredProcess, RestoredThread, Stage, TaskPart } from "../resources/kind.js";
 import { applyLayout } from "../resources/memory/layout.js";
 import { fillMemory, finishMemory } from "../resources/memory/restore.js";
-import type { RestoredSharedMemory } from "../resources/memory/shared.js";
+import type { RestoredSharedMemory } from "../resources/memory/restored-shared.js";
 import { restoreVdso } from "../resources/memory/vdso.js";
 import { applyDumpable } from "../resources/task/dumpable.js";
 import { setFloatingPoint } from "../resources/task/floating-point.js";
@@ -82,6 +84,7 @@ export class Rebuilt implements RestoredProcess, Disposable {
     using parentPages = parent && images.pagesReader("pagemap", parent.pid);
     const backing = (vma: (typeof plan.mm.vmas)[number]): Fd | undefined => {
       if ((vma.status & VmaStatus.ANON_SHARED) !== 0) return shared.fd(vma.shmid);
+      if ((vma.status & VmaStatus.AREA_MEMFD) !== 0) return this.#memfdBehind(vma);
       if ((vma.status & (VmaStatus.FILE_PRIVATE | VmaStatus.FILE_SHARED)) !== 0)
         return context.files.fd(Number(vma.shmid));
       return undefined;
@@ -90,6 +93,15 @@ export class Rebuilt implements RestoredProcess, Disposable {
     this.#filled = this.#fetching((fetch) => fillMemory(inside, { mm: plan.mm, pages, fetch, backing, ...from }));
   }
   #filled: ReadonlySet<VmaEntry> | undefined;
+
+  /** Old images do not tell how the file was opened. */
+  #memfdBehind({ shmid, fdflags, status }: VmaEntry): Fd {
+    const { context } = this.around;
+    const entry = context.files.entry(Number(shmid)).memfd;
+    if (entry === undefined) return context.files.fd(Number(shmid));
+    const fallback = (status & VmaStatus.FILE_SHARED) === 0 ? O_RDONLY : O.O_RDWR;
+    return context.once(RestoredMemfds).openForMapping(entry, fdflags ?? fallback);
+  }
 
   /** What is set on memory, the bounds that the kernel keeps, cwd and root. */
   finishMemory(): void {

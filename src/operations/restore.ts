@@ -12,10 +12,11 @@ import { listThreads } from "../kernel/proc/tasks.js";
 import { Scope } from "../kernel/scope.js";
 import { sys } from "../kernel/syscalls.js";
 import { StasisError } from "../report/error.js";
+import { RestoredMemfds } from "../resources/files/memfd-restored.js";
 import { RestoredFileTable } from "../resources/files/restored-table.js";
 import { RestoredTerminals } from "../resources/files/tty/restored.js";
 import type { RestoreContext, Stage } from "../resources/kind.js";
-import { RestoredSharedMemory } from "../resources/memory/shared.js";
+import { RestoredSharedMemory } from "../resources/memory/restored-shared.js";
 import { onceFor } from "../resources/once.js";
 import { taskParts } from "../resources/task/index.js";
 import { type Grown, growUnder, joinGroups } from "../resources/tree/grow.js";
@@ -28,7 +29,7 @@ import { Living } from "./living.js";
 import { findFreeRegion, type PlannedProcess, type PlannedTask, readPlan } from "./plan.js";
 import { Rebuilt, type Surroundings } from "./rebuild.js";
 import { RestoreFailed, type RestoreOutcome, type RestoreRequest } from "./requests.js";
-import { sharedMemorySizes } from "./shared-sizes.js";
+import { sharedMemoryShapes } from "./shared-shapes.js";
 import { Stopwatch } from "./stopwatch.js";
 
 /**
@@ -63,7 +64,7 @@ class RestoreRun implements Disposable {
     const context = this.#context(images);
     context.files.load();
     this.#consult("pre-restore");
-    const shared = this.#scope.use(new RestoredSharedMemory(images, sharedMemorySizes(root)));
+    const shared = this.#scope.use(new RestoredSharedMemory(images, sharedMemoryShapes(root)));
     const processes = this.#grow(root, { images, context, shared, filledTables: new Set() });
     const forkingUs = this.#clock.lapUs();
     const each = (step: (one: Rebuilt) => void) => {
@@ -73,6 +74,7 @@ class RestoreRun implements Disposable {
     apply("early");
     each((one) => one.finishMemory());
     each((one) => one.restoreDescriptors());
+    context.once(RestoredMemfds).seal();
     apply("with-files");
     each((one) => one.createThreads());
     apply("after-memory");

@@ -3,6 +3,7 @@ import type { FdType } from "../images/format/entries.js";
 import { epoll } from "./files/epoll.js";
 import { eventfd } from "./files/eventfd.js";
 import { fifo } from "./files/fifo.js";
+import { memfd } from "./files/memfd.js";
 import { pipe } from "./files/pipe.js";
 import { regular } from "./files/regular/regular.js";
 import { signalfd } from "./files/signalfd.js";
@@ -37,7 +38,7 @@ export const fileKinds = {
   FIFO: fifo,
   INETSK: refused("INETSK", "internet sockets, ip(7)"),
   INOTIFY: refused("INOTIFY", "file watches, inotify(7)", { anonInode: "inotify" }),
-  MEMFD: refused("MEMFD", "files in memory, memfd_create(2)", { mode: "regular", link: /^\/memfd:/ }),
+  MEMFD: memfd,
   NETLINKSK: refused("NETLINKSK", "netlink sockets, netlink(7)"),
   NS: refused("NS", "namespaces, namespaces(7)", {
     mode: "regular",

@@ -60,10 +60,19 @@ export interface DumpContext {
   once<T extends object>(make: new (context: DumpContext) => T): T;
 }
 
-/** Collects shared anonymous memory: one object may be mapped by many processes. */
+/** Collects shared memory: one object may be mapped, or open, in many processes. */
 export interface SharedMemoryRegister {
-  /** Notes the object behind a mapping; result: the id under which its contents are saved. */
-  register(process: DumpedProcess, mapping: Mapping): bigint;
+  /** The object's contents will be in the images. */
+  add(object: SharedObject): void;
+}
+export interface SharedObject {
+  /** N of pagemap-shmem-N.img. */
+  readonly id: bigint;
+  /** Leads to the file at the time of the call. */
+  readonly path: string;
+  readonly sizeBytes: bigint;
+  /** Absent: it has ordinary pages. */
+  readonly hugePageBytes?: number;
 }
 
 /** Gives file ids: one for each open file description or mapped file of the tree. */

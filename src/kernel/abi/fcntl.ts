@@ -279,3 +279,14 @@ export const F_GETOWNER_UIDS = 17;
 export const F_DUPFD_CLOEXEC = 1030;
 export const F_SETPIPE_SZ = 1031;
 export const F_GETPIPE_SZ = 1032;
+export const F_ADD_SEALS = 1033;
+export const F_GET_SEALS = 1034;
+/** include/uapi/linux/fcntl.h: what may not be done any more with a file in memory. */
+export const SEALS = flags({
+  F_SEAL_SEAL: 0x01,
+  F_SEAL_SHRINK: 0x02,
+  F_SEAL_GROW: 0x04,
+  F_SEAL_WRITE: 0x08,
+  F_SEAL_FUTURE_WRITE: 0x10,
+  F_SEAL_EXEC: 0x20,
+});

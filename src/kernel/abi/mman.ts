@@ -47,7 +47,16 @@ export const MADV = {
   MADV_WIPEONFORK: 18,
   MADV_GUARD_INSTALL: 102,
 } as const;
-export const MFD = flags({ MFD_CLOEXEC: 1, MFD_ALLOW_SEALING: 2, MFD_HUGETLB: 4 });
+export const MFD = flags({
+  MFD_CLOEXEC: 1,
+  MFD_ALLOW_SEALING: 2,
+  MFD_HUGETLB: 4,
+  MFD_NOEXEC_SEAL: 8,
+  MFD_EXEC: 0x10,
+});
+/** The size of a huge page as its logarithm to the base of two, in the flags of mmap(2), memfd_create(2) and shmget(2). */
+export const HUGE_SHIFT = 26;
+export const HUGE_MASK = 0x3f << HUGE_SHIFT;
 
 export const mmanCalls = {
   mmap: syscall(

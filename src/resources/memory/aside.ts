@@ -1,7 +1,7 @@
 // Memory that a fork does not inherit, read while the target is frozen: a snapshot does not have it.
-// madvise(2) MADV_DONTFORK, MADV_WIPEONFORK.
+// madvise(2) MADV_DONTFORK, MADV_WIPEONFORK; private huge pages.
 import type { MmEntry, VmaEntry } from "../../images/format/entries.js";
-import { MADV } from "../../kernel/abi/mman.js";
+import { MADV, MAP } from "../../kernel/abi/mman.js";
 import { asAddress, type Fd } from "../../kernel/brand.js";
 import type { TargetMemory } from "../../tracee/memory.js";
 import { type PageRange, pagesToSave } from "./pages.js";
@@ -9,6 +9,9 @@ import { type PageRange, pagesToSave } from "./pages.js";
 const NOT_INHERITED = (1n << BigInt(MADV.MADV_DONTFORK)) | (1n << BigInt(MADV.MADV_WIPEONFORK));
 /** More than this is not held in memory: the target stays frozen instead. */
 const MOST_BYTES = 16n << 20n;
+
+/** Who maps huge pages first may take them from a forked child: mm/hugetlb.c, unmap_ref_private(). */
+const isPrivateHuge = ({ flags }: VmaEntry) => (flags & MAP.MAP_HUGETLB) !== 0 && (flags & MAP.MAP_PRIVATE) !== 0;
 
 /** Page ranges with their contents. */
 export class SetAside {
@@ -19,7 +22,7 @@ export class SetAside {
     const aside = new SetAside();
     let total = 0n;
     for (const vma of mm.vmas) {
-      if ((vma.madv & NOT_INHERITED) === 0n) continue;
+      if ((vma.madv & NOT_INHERITED) === 0n && !isPrivateHuge(vma)) continue;
       const pieces = [];
       for (const range of pagesToSave(pagemap, vma)) {
         total += range.end - range.start;

@@ -37,7 +37,7 @@ function isInheritable({ status, flags, madv }: VmaEntry): boolean {
   return (
     (status & (VmaStatus.ANON_PRIVATE | VmaStatus.FILE_PRIVATE)) !== 0 &&
     (status & NOT_PRIVATE) === 0 &&
-    (flags & MAP.MAP_DROPPABLE) === 0 &&
+    (flags & (MAP.MAP_DROPPABLE | MAP.MAP_HUGETLB)) === 0 &&
     (madv & NOT_INHERITED) === 0n
   );
 }

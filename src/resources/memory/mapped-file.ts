@@ -12,6 +12,9 @@ export function mapFilesPath(process: DumpedProcess, { start, end }: Mapping): s
   return `/proc/${process.pid}/map_files/${start.toString(16)}-${end.toString(16)}`;
 }
 
+/** What the link in map_files says. */
+export const linkOf = ({ path, deleted }: Mapping): string => (deleted ? `${path} (deleted)` : path);
+
 /** Calls `use` with the mapped file, held by an O_PATH descriptor for as long as the call lasts. */
 export function withMappedFile<T>(process: DumpedProcess, mapping: Mapping, use: (file: OpenFile) => T): T {
   const { pid, comm } = process;
@@ -20,7 +23,7 @@ export function withMappedFile<T>(process: DumpedProcess, mapping: Mapping, use:
   return use({
     process,
     duplicate: duplicate.fd,
-    link: mapping.deleted ? `${path} (deleted)` : path,
+    link: linkOf(mapping),
     subject: { kind: "mapping", pid, comm, start, end, path },
     stat: fstatSync(duplicate.fd, { bigint: true }),
   });

@@ -8,8 +8,10 @@ import { asAddress, type Fd } from "../../kernel/brand.js";
 import type { Mapping } from "../../kernel/proc/maps.js";
 import { CATEGORY, scanPages, tellsGuardPages } from "../../kernel/proc/pagemap.js";
 import { StasisError } from "../../report/error.js";
+import { isMemfdLink } from "../files/memfd.js";
 import type { DumpContext, DumpedProcess } from "../kind.js";
-import { withMappedFile } from "./mapped-file.js";
+import { hugePageBytes, hugeSizeFlags } from "./huge-pages.js";
+import { linkOf, mapFilesPath, withMappedFile } from "./mapped-file.js";
 
 const NO_FD = -1n;
 
@@ -27,7 +29,6 @@ const adviceOf: Readonly<Record<string, number>> = {
 
 /** smaps' letters of what cannot be carried over, with the reason. */
 const unsupported: Readonly<Record<string, string>> = {
-  ht: "huge pages of hugetlbfs are not supported yet",
   um: "userfaultfd watches it for missing pages",
   uw: "userfaultfd watches it for writes",
   ui: "userfaultfd watches it for minor faults",
@@ -37,7 +38,7 @@ const unsupported: Readonly<Record<string, string>> = {
 };
 
 /** What a mapping is, before its file is known. */
-type Nature = { readonly of: "nothing" | "file" | "shared-anonymous"; readonly status: number };
+type Nature = { readonly of: "nothing" | "file"; readonly status: number };
 
 export function collectMappings(process: DumpedProcess, pagemap: Fd, context: DumpContext): VmaEntry[] {
   const mappings = process.mappings.map((mapping) => collectMapping(process, mapping, context));
@@ -67,14 +68,13 @@ function collectMapping(process: DumpedProcess, mapping: Mapping, context: DumpC
     pgoff: nature.of === "nothing" ? 0n : mapping.offset,
     shmid: 0n,
     prot: protOf(mapping),
-    flags: flagsOf(mapping, nature),
+    flags: flagsOf(mapping, nature) | hugeFlagsOf(process, mapping),
     status: nature.status,
     fd: NO_FD,
   });
   const madv =
     [...mapping.vmFlags].reduce((bits, letters) => bits | (1n << BigInt(adviceOf[letters] ?? 64)), 0n) & ADVICE_BITS;
   if (madv !== 0n) entry.madv = madv;
-  if (nature.of === "shared-anonymous") entry.shmid = context.shared.register(process, mapping);
   if (nature.of === "file") registerFile(process, mapping, entry, context);
   return entry;
 }
@@ -97,26 +97,22 @@ function natureOf(process: DumpedProcess, mapping: Mapping): Nature {
   if (path.startsWith("[vvar"))
     return { of: "nothing", status: regular | VmaStatus.AREA_VVAR | VmaStatus.ANON_PRIVATE };
   refuseUnsupported(process, mapping);
-  if (mapping.inode === 0n) {
+  if (mapping.inode === 0n || isPrivateHuge(mapping)) {
     const heap = path === "[heap]" ? VmaStatus.AREA_HEAP : 0;
     return { of: "nothing", status: regular | VmaStatus.ANON_PRIVATE | heap };
   }
-  if (mapping.shared && isSharedAnonymous(mapping))
-    return { of: "shared-anonymous", status: regular | VmaStatus.ANON_SHARED };
-  return { of: "file", status: regular | (mapping.shared ? VmaStatus.FILE_SHARED : VmaStatus.FILE_PRIVATE) };
+  const memfd = isMemfdLink(linkOf(mapping)) ? VmaStatus.AREA_MEMFD : 0;
+  return { of: "file", status: regular | memfd | (mapping.shared ? VmaStatus.FILE_SHARED : VmaStatus.FILE_PRIVATE) };
 }
 
-/** mmap(MAP_SHARED|MAP_ANONYMOUS) and a shared mapping of /dev/zero are both an unlinked tmpfs file of this name: mm/shmem.c. */
-function isSharedAnonymous(mapping: Mapping): boolean {
-  return mapping.path === "/dev/zero" && mapping.deleted;
-}
+/** mmap(MAP_PRIVATE|MAP_ANONYMOUS|MAP_HUGETLB) has a file of this name behind it, which nobody else can have: mm/hugetlb.c. */
+const isPrivateHuge = ({ shared, path, deleted }: Mapping) => !shared && deleted && path === "/anon_hugepage";
 
 function refuseUnsupported(process: DumpedProcess, mapping: Mapping): void {
   const letters = Object.keys(unsupported).find((word) => mapping.vmFlags.has(word));
   if (letters !== undefined) throw refused(process, mapping, unsupported[letters] ?? letters);
   if (mapping.path.startsWith("/SYSV") && mapping.deleted)
     throw refused(process, mapping, "SysV shared memory is not supported yet");
-  if (mapping.path.startsWith("/memfd:")) throw refused(process, mapping, "memory of a memfd is not supported yet");
   if (mapping.path.startsWith("/[aio]"))
     throw refused(process, mapping, "rings of asynchronous I/O (io_setup) are not supported yet");
   if (mapping.path.startsWith("anon_inode:"))
@@ -137,6 +133,11 @@ function refused({ pid, comm }: DumpedProcess, { start, end, path }: Mapping, re
 
 function protOf({ readable, writable, executable }: Mapping): number {
   return (readable ? PROT.PROT_READ : 0) | (writable ? PROT.PROT_WRITE : 0) | (executable ? PROT.PROT_EXEC : 0);
+}
+
+function hugeFlagsOf(process: DumpedProcess, mapping: Mapping): number {
+  const pageBytes = mapping.vmFlags.has("ht") ? hugePageBytes(mapFilesPath(process, mapping)) : undefined;
+  return pageBytes === undefined ? 0 : MAP.MAP_HUGETLB | hugeSizeFlags(pageBytes);
 }
 
 function flagsOf(mapping: Mapping, nature: Nature): number {

@@ -6,7 +6,7 @@
 import type { MmEntry, VmaEntry } from "../../images/format/entries.js";
 import { VmaStatus } from "../../images/format/numbers.js";
 import type { PageRange, PagesReader } from "../../images/pages/read.js";
-import { MADV, MAP, PAGE_SIZE, PROT } from "../../kernel/abi/mman.js";
+import { HUGE_MASK, MADV, MAP, PAGE_SIZE, PROT } from "../../kernel/abi/mman.js";
 import { UIO_MAXIOV } from "../../kernel/abi/uio.js";
 import { asAddress, type Fd, NO_TARGET_FD, type TargetFd } from "../../kernel/brand.js";
 import type { Inside } from "../../tracee/inside.js";
@@ -119,7 +119,8 @@ function mapCall(
   // MAP_DROPPABLE is a type of its own, in place of MAP_PRIVATE.
   const type = (vma.flags & MAP.MAP_DROPPABLE) !== 0 ? MAP.MAP_DROPPABLE : MAP.MAP_SHARED | MAP.MAP_PRIVATE;
   const kept = vma.flags & (type | MAP.MAP_GROWSDOWN | MAP.MAP_NORESERVE);
-  const flags = kept | MAP.MAP_FIXED_NOREPLACE | (anonymous ? MAP.MAP_ANONYMOUS : 0);
+  const huge = (vma.flags & MAP.MAP_HUGETLB) === 0 ? 0 : MAP.MAP_HUGETLB | (vma.flags & HUGE_MASK);
+  const flags = kept | MAP.MAP_FIXED_NOREPLACE | (anonymous ? MAP.MAP_ANONYMOUS | huge : 0);
   const fd = anonymous ? NO_TARGET_FD : fetch(ours);
   const start = asAddress(vma.start);
   const call = remote.mmap(start, lengthOf(vma), whileFilled(vma, isFilled), flags, fd, anonymous ? 0n : vma.pgoff);
