@@ -7,6 +7,7 @@ import { prctlCalls } from "./abi/prctl.js";
 import { processCalls } from "./abi/process.js";
 import { ptraceCalls } from "./abi/ptrace.js";
 import { schedCalls } from "./abi/sched.js";
+import { seccompCalls } from "./abi/seccomp.js";
 import { signalCalls } from "./abi/signal.js";
 import { socketCalls } from "./abi/socket.js";
 import { timeCalls } from "./abi/time.js";
@@ -25,6 +26,7 @@ export const syscalls = {
   ...processCalls,
   ...ptraceCalls,
   ...schedCalls,
+  ...seccompCalls,
   ...signalCalls,
   ...socketCalls,
   ...timeCalls,

@@ -1,7 +1,6 @@
 // Everything of a frozen tree that goes into images, task by task.
-import { create } from "@bufbuild/protobuf";
 import type { ImageDirectory } from "../images/directory.js";
-import { type CoreEntry, type MmEntry, SeccompEntrySchema } from "../images/format/entries.js";
+import type { CoreEntry, MmEntry } from "../images/format/entries.js";
 import { O } from "../kernel/abi/fcntl.js";
 import { AT_FDCWD, asPid, type Fd } from "../kernel/brand.js";
 import { readMappings } from "../kernel/proc/maps.js";
@@ -22,6 +21,7 @@ import { collectMappings } from "../resources/memory/mappings.js";
 import { SharedMemory } from "../resources/memory/shared.js";
 import { onceFor } from "../resources/once.js";
 import { taskParts } from "../resources/task/index.js";
+import { DumpedFilters } from "../resources/task/seccomp-dumped.js";
 import { Cgroups } from "../resources/tree/cgroups.js";
 import { collectClocks } from "../resources/tree/clocks.js";
 import { collectFilesystem } from "../resources/tree/filesystem.js";
@@ -89,7 +89,7 @@ export class CollectedTree implements Disposable {
     this.#context.once(Terminals).write(this.tasks);
     this.images.write("pstree", undefined, processEntries(this.tasks));
     this.images.write("timens", 0, [collectClocks()]);
-    this.images.write("seccomp", undefined, [create(SeccompEntrySchema)]);
+    this.#context.once(DumpedFilters).write();
   }
 
   /** A root that is no session leader would come back into a session that is not its own. */

@@ -26,7 +26,7 @@ import { cloneTask } from "../tracee/offspring.js";
 import { REGION_BYTES, type Seed, startSeed } from "../tracee/seed.js";
 import { awaitEnd } from "../tracee/wait.js";
 import { Living } from "./living.js";
-import { findFreeRegion, type PlannedProcess, type PlannedTask, readPlan } from "./plan.js";
+import { findFreeRegion, type PlannedProcess, type PlannedTask, processesOf, readPlan } from "./plan.js";
 import { Rebuilt, type Surroundings } from "./rebuild.js";
 import { RestoreFailed, type RestoreOutcome, type RestoreRequest } from "./requests.js";
 import { sharedMemoryShapes } from "./shared-shapes.js";
@@ -63,6 +63,7 @@ class RestoreRun implements Disposable {
     const root = readPlan(images, inventory);
     const context = this.#context(images);
     context.files.load();
+    validate(root, context);
     this.#consult("pre-restore");
     const shared = this.#scope.use(new RestoredSharedMemory(images, sharedMemoryShapes(root)));
     const processes = this.#grow(root, { images, context, shared, filledTables: new Set() });
@@ -205,6 +206,16 @@ class RestoreRun implements Disposable {
 
   [Symbol.dispose](): void {
     this.#scope[Symbol.dispose]();
+  }
+}
+
+/** Asks every part of every thread whether its image can be. */
+function validate(root: PlannedProcess, context: RestoreContext): void {
+  for (const { core, threads } of processesOf(root)) {
+    for (const part of taskParts) {
+      part.validate?.(core, context);
+      if (part.of === "thread") for (const thread of threads) part.validate?.(thread.core, context);
+    }
   }
 }
 

@@ -4,6 +4,7 @@ import type { ImageDirectory } from "../images/directory.js";
 import type { MmEntry } from "../images/format/entries.js";
 import { PagesWriter } from "../images/pages/write.js";
 import { O } from "../kernel/abi/fcntl.js";
+import { SECCOMP_MODE } from "../kernel/abi/seccomp.js";
 import { AT_FDCWD, type Fd } from "../kernel/brand.js";
 import { SyscallError } from "../kernel/errno.js";
 import { own } from "../kernel/own-fd.js";
@@ -38,6 +39,8 @@ export class SavedMemory implements Disposable {
   takeSnapshots(): boolean {
     // The copy would become a child of the subreaper, and so be seen by its wait(2).
     if (this.tree.collected.some(({ core }) => core.tc?.childSubreaper === true)) return false;
+    // Nor may a filter judge the clone.
+    if (this.tree.collected.some(({ process }) => process.status.seccomp !== SECCOMP_MODE.DISABLED)) return false;
     return this.tree.collected.every((collected) => this.#takeSnapshot(collected));
   }
 

@@ -196,13 +196,6 @@ export const refusals = {
   lsmMountContext: refused("lsmMountContext", { applies: restore, ...value, ...modules }),
   lsmProfile: refused("lsmProfile", { applies: both, ...value, ...modules }),
   mntnsCompatMode: refused("mntnsCompatMode", { applies: both, ...mounts }),
-  noSeccomp: refused(undefined, {
-    cli: null,
-    applies: dump,
-    fromRpc: (opts) => readTag39(opts).noSeccomp,
-    reason: "leaving seccomp filters out of a dump is not supported yet",
-    remedy: "leave it out",
-  }),
   parentImg: refused("parentImg", { cli: "prev-images-dir", applies: dump, ...value, ...steps }),
   pidfdStoreSk: refused("pidfdStoreSk", { cli: null, applies: dump, neutral: [-1], ...steps }),
   port: refused(undefined, { cli: "port", ...value, applies: both, ...pageServer }),

@@ -1,5 +1,6 @@
 // The options that do something. Alphabetical.
-import { CriuCgMode, CriuNetworkLockMethod, CriuPreDumpMode } from "../protocol/gen/rpc_pb.js";
+import { CriuCgMode, CriuNetworkLockMethod, type CriuOpts, CriuPreDumpMode } from "../protocol/gen/rpc_pb.js";
+import { readTag39 } from "../protocol/tag-39.js";
 import { choice, flag, integer, list, sizeBytes, text, verbosity } from "./kinds.js";
 import { BadText, type Operation, sent } from "./option.js";
 
@@ -131,6 +132,10 @@ export const supported = {
     applies: all,
     summary: "read no default configuration; none is ever",
   }),
+  noSeccomp: {
+    ...flag({ cli: "no-seccomp", applies: dump, summary: "leave out strict mode and filters of seccomp" }),
+    fromRpc: (opts: CriuOpts) => readTag39(opts).noSeccomp,
+  },
   notifyScripts: flag({ rpc: "notifyScripts", applies: both, summary: "notify the client at every step with a name" }),
   orphanPtsMaster: flag({
     cli: "orphan-pts-master",

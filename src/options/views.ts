@@ -11,6 +11,8 @@ export interface DumpOptions {
   readonly orphanPtsMaster: boolean;
   /** Largest deleted file that is put into the images. */
   readonly ghostLimitBytes: number;
+  /** Seccomp state is left out of the images. */
+  readonly noSeccomp: boolean;
   /** What becomes of a tree in another control group: forgotten, or refused. */
   readonly cgroups: "ignore" | "refuse";
   /** For freezing; 0: as long as it takes. */
@@ -19,14 +21,23 @@ export interface DumpOptions {
 
 /** Where both are asked for, stopping wins over running. */
 export function dumpOptions(options: Options, pid: number): DumpOptions {
-  const { leaveStopped, leaveRunning, shellJob, orphanPtsMaster, ghostLimitBytes, timeoutSeconds, manageCgroupsMode } =
-    options;
+  const {
+    leaveStopped,
+    leaveRunning,
+    shellJob,
+    orphanPtsMaster,
+    ghostLimitBytes,
+    timeoutSeconds,
+    manageCgroupsMode,
+    noSeccomp,
+  } = options;
   return {
     pid,
     finalState: leaveStopped ? "stop" : leaveRunning ? "run" : "kill",
     shellJob,
     orphanPtsMaster,
     ghostLimitBytes,
+    noSeccomp,
     cgroups: manageCgroupsMode === CriuCgMode.IGNORE ? "ignore" : "refuse",
     timeoutSeconds,
   };

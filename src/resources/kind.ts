@@ -217,6 +217,8 @@ export interface TaskPart {
   readonly limits?: readonly string[];
   /** Fills in its fields of the thread's core image (`core.tc` is the leader's only). */
   collect(thread: DumpedThread, core: CoreEntry, context: DumpContext): void;
+  /** Before anything is created: throws StasisError when what the image says cannot be put back. */
+  validate?(core: CoreEntry, context: RestoreContext): void;
   apply(thread: RestoredThread, core: CoreEntry, context: RestoreContext): void;
 }
 export const stages = ["early", "with-files", "after-memory", "credentials", "last"] as const;

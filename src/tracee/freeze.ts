@@ -1,5 +1,4 @@
 // Stopping a whole process tree: every thread of every process is seized and interrupted. ptrace(2), PTRACE_SEIZE.
-import { PTRACE_O } from "../kernel/abi/ptrace.js";
 import { timespec } from "../kernel/abi/time.js";
 import type { Pid } from "../kernel/brand.js";
 import { SyscallError, unless } from "../kernel/errno.js";
@@ -212,8 +211,7 @@ class Freezing {
 
   /** Filters of the target must not judge our calls. The kernel takes the suspension back when we are gone. */
   #suspendSeccomp(tracee: Tracee): void {
-    if ((readStatus(tracee.tid)?.seccomp ?? 0) !== 0)
-      tracee.setOptions(TRACE_OPTIONS | PTRACE_O.PTRACE_O_SUSPEND_SECCOMP);
+    if ((readStatus(tracee.tid)?.seccomp ?? 0) !== 0) tracee.suspendSeccomp();
   }
 
   #engineInside(): StasisError {

@@ -65,7 +65,7 @@ export function newChild(tracee: Tracee, birth?: Birth): Tracee {
   const exit = tracee.stepSyscall();
   if (exit.kind !== "syscall") throw tracee.lost("clone", exit);
   const tid = asPid(Number(new DataView(message.buffer).getBigUint64(0, true)));
-  const child = new Tracee(birth?.as === "thread" ? tracee.pid : tid, tid, birth?.comm ?? tracee.comm);
+  const child = new Tracee(birth?.as === "thread" ? tracee.pid : tid, tid, birth?.comm ?? tracee.comm, tracee.options);
   const stop = waitFor(tid);
   if (stop.kind !== "stop") throw child.lost("start", stop);
   return child;

@@ -79,7 +79,7 @@ export function startSeed(
   const pid = spawnElf(seedElf(boot), spawn);
   sys.ptraceSeize(pid, 0n, SEED_OPTIONS);
   sys.ptraceInterrupt(pid);
-  const tracee = new Tracee(pid, pid, "stasis-seed");
+  const tracee = new Tracee(pid, pid, "stasis-seed", SEED_OPTIONS);
   const event = waitFor(pid);
   if (event.kind !== "stop") throw tracee.lost("start the seed", event);
   tracee.blockSignals();

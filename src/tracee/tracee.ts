@@ -1,5 +1,6 @@
 // One traced thread: its registers, masks and stops. ptrace(2).
 import { iovec, NT_X86_XSTATE, PTRACE_O, user_regs_struct } from "../kernel/abi/ptrace.js";
+import { seccomp_metadata, sock_filter } from "../kernel/abi/seccomp.js";
 import { SIG, SIGSET_BYTES } from "../kernel/abi/signal.js";
 import type { Pid } from "../kernel/brand.js";
 import { addressOf } from "../kernel/call.js";
@@ -9,11 +10,18 @@ import { sys } from "../kernel/syscalls.js";
 import { StasisError } from "../report/error.js";
 import { pollFor, showEvent, type WaitEvent, waitFor } from "./wait.js";
 
+export const TRACE_OPTIONS = PTRACE_O.PTRACE_O_TRACESYSGOOD;
 export type Registers = ShapeOf<typeof user_regs_struct>;
 
 /** How much of the XSAVE area we ask for; the largest known (AMX) is 11008 bytes. */
 const XSTATE_ROOM = 16384;
 const ALL_SIGNALS = new Uint8Array(SIGSET_BYTES).fill(0xff);
+
+/** A seccomp filter: struct sock_filter[], and the SECCOMP_FILTER_FLAG_... that the kernel tells. */
+export interface SeccompProgram {
+  readonly bytes: Uint8Array;
+  readonly flags: number;
+}
 
 /** A thread that we trace and that is stopped. */
 export class Tracee {
@@ -22,6 +30,8 @@ export class Tracee {
     readonly pid: Pid,
     readonly tid: Pid,
     readonly comm: string,
+    /** PTRACE_O_... that it is traced with. */
+    public options: number = TRACE_OPTIONS,
   ) {}
 
   get isLeader(): boolean {
@@ -107,7 +117,27 @@ export class Tracee {
   }
 
   setOptions(options: number): void {
+    this.options = options;
     sys.ptraceSetOptions(this.tid, 0n, options);
+  }
+
+  /** Until it is let go, no filter judges what the thread calls. The kernel takes that back when the tracer is gone. */
+  suspendSeccomp(): void {
+    this.setOptions(this.options | PTRACE_O.PTRACE_O_SUSPEND_SECCOMP);
+  }
+
+  /** The oldest first (kernel/seccomp.c, get_nth_filter()); none: the thread has no filters. */
+  seccompPrograms(): SeccompProgram[] {
+    const programs: SeccompProgram[] = [];
+    for (let index = 0; ; index++) {
+      const count = unless(["ENOENT", "EINVAL"], () => sys.ptraceSeccompGetFilter(this.tid, index, null));
+      if (count === undefined) return programs;
+      const bytes = new Uint8Array(count * sock_filter.sizeBytes);
+      sys.ptraceSeccompGetFilter(this.tid, index, bytes);
+      const metadata = seccomp_metadata.encode({ filter_off: BigInt(index), flags: 0n });
+      sys.ptraceSeccompGetMetadata(this.tid, metadata.byteLength, metadata);
+      programs.push({ bytes, flags: Number(seccomp_metadata.decode(metadata).flags) });
+    }
   }
 
   /** Lets the thread go on, untraced. */
@@ -130,5 +160,3 @@ export class Tracee {
     });
   }
 }
-
-export const TRACE_OPTIONS = PTRACE_O.PTRACE_O_TRACESYSGOOD;

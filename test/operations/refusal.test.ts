@@ -29,8 +29,9 @@ const refusals: Readonly<Record<string, { readonly title: string; readonly sente
       /^Cannot dump the file fd 3 -> anon_inode:\[eventfd\] of pid PID "refused": it is an eventfd in semaphore mode, for which the image format has no place; use/,
   },
   seccomp: {
-    title: "a filter of system calls",
-    sentence: /^Cannot dump pid PID "refused": it runs under seccomp \(1 filters\), which is not supported yet; run/,
+    title: "a filter of system calls that asks a listener",
+    sentence:
+      /^Cannot dump pid PID "refused": a seccomp filter of its thread PID asks a listener \(SECCOMP_RET_USER_NOTIF\), and the listener cannot be made again; run/,
   },
   traced: {
     title: "a process that is traced",

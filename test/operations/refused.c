@@ -55,11 +55,16 @@ static void make_bpf_map(void)
 	union bpf_attr attributes = { .map_type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 4, .max_entries = 1 };
 	available(syscall(SYS_bpf, BPF_MAP_CREATE, &attributes, sizeof attributes));
 }
-static void filter_calls(void)
+static void ask_listener(void)
 {
-	struct sock_filter allow = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
-	struct sock_fprog program = { 1, &allow };
-	must(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program));
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 1001, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = { 4, code };
+	close(must(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &program)));
 }
 
 /* A tracer of `traced`, as a child of ours. */
@@ -123,7 +128,7 @@ int main(int count, char **arguments)
 	else if (is(what, "watched")) make_watched_memory();
 	else if (is(what, "bpf")) make_bpf_map();
 	else if (is(what, "semaphore")) must(eventfd(3, EFD_SEMAPHORE));
-	else if (is(what, "seccomp")) filter_calls();
+	else if (is(what, "seccomp")) ask_listener();
 	else if (is(what, "traced")) trace(getpid());
 	else if (is(what, "traced-child")) {
 		pid_t child = must(fork());

@@ -152,14 +152,4 @@ export const prctlCalls = {
     ],
     nothing,
   ),
-  seccomp: syscall(
-    "seccomp",
-    317,
-    [
-      ["operation", int],
-      ["flags", int],
-      ["args", buffer],
-    ],
-    count,
-  ),
 };

@@ -316,7 +316,7 @@ export type ThreadCoreEntry = Message<"stasis.images.ThreadCoreEntry"> & {
   seccompMode: SeccompMode;
 
   /**
-   * Index of the innermost filter in seccomp.img.
+   * Index of the oldest filter in seccomp.img.
    *
    * @generated from field: optional uint32 seccomp_filter = 12;
    */
