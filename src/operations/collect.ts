@@ -9,6 +9,7 @@ import { Scope } from "../kernel/scope.js";
 import { sys } from "../kernel/syscalls.js";
 import { StasisError } from "../report/error.js";
 import { Fifos } from "../resources/files/fifo.js";
+import { FileLocks } from "../resources/files/locks.js";
 import { Memfds } from "../resources/files/memfd.js";
 import { Pipes } from "../resources/files/pipe.js";
 import { Ghosts } from "../resources/files/regular/ghost.js";
@@ -86,6 +87,7 @@ export class CollectedTree implements Disposable {
     this.#context.once(Ghosts).write();
     this.#context.once(Pipes).write();
     this.#context.once(Fifos).write();
+    this.#context.once(FileLocks).write();
     this.#context.once(Terminals).write(this.tasks);
     this.images.write("pstree", undefined, processEntries(this.tasks));
     this.images.write("timens", 0, [collectClocks()]);

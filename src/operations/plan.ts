@@ -4,6 +4,7 @@ import type { ImageDirectory } from "../images/directory.js";
 import type {
   CoreEntry,
   FdinfoEntry,
+  FileLockEntry,
   FsEntry,
   InventoryEntry,
   MmEntry,
@@ -13,6 +14,7 @@ import type {
 import { TaskState, VmaStatus } from "../images/format/numbers.js";
 import { type Address, asAddress, asPid, type Pid } from "../kernel/brand.js";
 import { StasisError } from "../report/error.js";
+import { SavedLocks } from "../resources/files/locks.js";
 
 interface Planned {
   readonly pid: Pid;
@@ -28,6 +30,8 @@ export interface PlannedProcess extends Planned {
   readonly mm: MmEntry;
   readonly fs: FsEntry;
   readonly descriptors: readonly FdinfoEntry[];
+  /** Locks and leases that it took. */
+  readonly locks: readonly FileLockEntry[];
   /** The leader is not among them. */
   readonly threads: readonly { readonly tid: Pid; readonly core: CoreEntry }[];
 }
@@ -40,9 +44,10 @@ export type PlannedTask = PlannedProcess | PlannedZombie;
 export function readPlan(images: ImageDirectory, inventory: InventoryEntry): PlannedProcess {
   const entries = images.read("pstree", undefined);
   const tasks = new Map<number, PlannedTask>();
+  const locks = new SavedLocks(images);
   let root: PlannedTask | undefined;
   for (const [record, entry] of entries.entries()) {
-    const task = readTask(images, entry, record);
+    const task = readTask(images, entry, record, locks);
     if (tasks.has(task.pid)) throw broken(record, `pid ${task.pid} is there twice`);
     const parent = tasks.get(entry.ppid);
     if (record === 0) root = task;
@@ -51,6 +56,7 @@ export function readPlan(images: ImageDirectory, inventory: InventoryEntry): Pla
     else parent.children.push(task);
     tasks.set(task.pid, task);
   }
+  locks.checkAllTaken();
   if (root === undefined) throw broken(0, "it holds no process");
   if (root.state === "zombie") throw broken(0, "its root is a zombie");
   checkNamespaces(inventory, [...tasks.values()]);
@@ -66,7 +72,7 @@ export function* processesOf(root: PlannedTask): Generator<PlannedProcess> {
   for (const task of allOf(root)) if (task.state !== "zombie") yield task;
 }
 
-function readTask(images: ImageDirectory, entry: PstreeEntry, record: number): PlannedTask {
+function readTask(images: ImageDirectory, entry: PstreeEntry, record: number, locks: SavedLocks): PlannedTask {
   if (entry.pid <= 0) throw broken(record, `a pid of ${entry.pid} cannot be`);
   const pid = asPid(entry.pid);
   const core = images.readOne("core", pid);
@@ -75,13 +81,15 @@ function readTask(images: ImageDirectory, entry: PstreeEntry, record: number): P
   const { taskState } = core.tc;
   if (taskState === TaskState.DEAD || taskState === TaskState.ZOMBIE) return { ...common, state: "zombie" };
   const ids = core.ids ?? images.readOne("ids", pid);
+  const descriptors = images.read("fdinfo", ids.filesId);
   return {
     ...common,
     state: taskState === TaskState.STOPPED ? "stopped" : "alive",
     ids,
     mm: images.readOne("mm", pid),
     fs: images.readOne("fs", pid),
-    descriptors: images.read("fdinfo", ids.filesId),
+    descriptors,
+    locks: locks.take(pid, descriptors),
     threads: entry.threads
       .filter((tid) => tid !== entry.pid)
       .map((tid) => ({ tid: asPid(tid), core: images.readOne("core", tid) })),

@@ -8,6 +8,7 @@ import { CLONE } from "../kernel/abi/process.js";
 import { SIG } from "../kernel/abi/signal.js";
 import { asAddress, asPid, type Fd, type TargetFd } from "../kernel/brand.js";
 import { sys, syscalls } from "../kernel/syscalls.js";
+import { applyLock } from "../resources/files/locks.js";
 import { RestoredMemfds } from "../resources/files/memfd-restored.js";
 import type { RestoredFileTable } from "../resources/files/restored-table.js";
 import type { RestoreContext, RestoredProcess, RestoredThread, Stage, TaskPart } from "../resources/kind.js";
@@ -138,6 +139,12 @@ export class Rebuilt implements RestoredProcess, Disposable {
     if (this.around.filledTables.has(filesId)) return;
     this.around.filledTables.add(filesId);
     this.around.context.files.fill(this.leader, this.plan.descriptors);
+  }
+
+  /** When every task has its descriptors: the kernel lets a file be leased only as long as nobody opens it another way. */
+  restoreLocks(): void {
+    const { descriptors, locks } = this.plan;
+    for (const lock of locks) applyLock(lock, descriptors, this.inside, this.around.context);
   }
 
   createThreads(): void {

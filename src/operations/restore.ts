@@ -76,6 +76,7 @@ class RestoreRun implements Disposable {
     each((one) => one.finishMemory());
     each((one) => one.restoreDescriptors());
     context.once(RestoredMemfds).seal();
+    each((one) => one.restoreLocks());
     apply("with-files");
     each((one) => one.createThreads());
     apply("after-memory");

@@ -132,12 +132,6 @@ export const refusals = {
     remedy: "leave it out and close them before the dump",
   }),
   external: refused("external", { applies: both, ...value, ...outside }),
-  fileLocks: refused("fileLocks", {
-    short: "l",
-    applies: both,
-    reason: "file locks are not supported yet",
-    remedy: "leave it out and release them before the dump",
-  }),
   fileValidation: refused(undefined, {
     cli: "file-validation",
     ...value,

@@ -47,6 +47,13 @@ export const supported = {
   experimental: flag({ cli: "experimental", applies: check, summary: "check experimental features as well" }),
   extra: flag({ cli: "extra", applies: check, summary: "check optional features as well" }),
   feature: text({ cli: "feature", applies: check, summary: "check one feature only" }),
+  fileLocks: flag({
+    cli: "file-locks",
+    short: "l",
+    rpc: "fileLocks",
+    applies: both,
+    summary: "dump file locks and leases too; a restore takes those in the images again in any case",
+  }),
   ghostLimitBytes: sizeBytes(
     { cli: "ghost-limit", rpc: "ghostLimit", applies: dump, summary: "the largest deleted file that is dumped" },
     DEFAULT_GHOST_LIMIT_BYTES,

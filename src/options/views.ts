@@ -13,6 +13,7 @@ export interface DumpOptions {
   readonly ghostLimitBytes: number;
   /** Seccomp state is left out of the images. */
   readonly noSeccomp: boolean;
+  readonly fileLocks: boolean;
   /** What becomes of a tree in another control group: forgotten, or refused. */
   readonly cgroups: "ignore" | "refuse";
   /** For freezing; 0: as long as it takes. */
@@ -30,12 +31,14 @@ export function dumpOptions(options: Options, pid: number): DumpOptions {
     timeoutSeconds,
     manageCgroupsMode,
     noSeccomp,
+    fileLocks,
   } = options;
   return {
     pid,
     finalState: leaveStopped ? "stop" : leaveRunning ? "run" : "kill",
     shellJob,
     orphanPtsMaster,
+    fileLocks,
     ghostLimitBytes,
     noSeccomp,
     cgroups: manageCgroupsMode === CriuCgMode.IGNORE ? "ignore" : "refuse",

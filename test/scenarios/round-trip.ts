@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import type { RequestOptions } from "../../src/client/options.js";
 import { type CriuClient, connect } from "../../src/index.js";
 import { SIG } from "../../src/kernel/abi/signal.js";
 import { asPid, type Pid } from "../../src/kernel/brand.js";
@@ -80,7 +81,7 @@ export async function until(what: string, holds: () => boolean): Promise<void> {
 export async function roundTrip(
   service: Service,
   root: Pid,
-  { leaveRunning = false }: { readonly leaveRunning?: boolean } = {},
+  { leaveRunning = false, options = {} }: { readonly leaveRunning?: boolean; readonly options?: RequestOptions } = {},
 ): Promise<string[]> {
   const imagesDirectory = service.images();
   const scripts: string[] = [];
@@ -89,10 +90,10 @@ export async function roundTrip(
     return true;
   };
   const tree = treeOf(root);
-  await service.client.dump({ pid: root, imagesDirectory, leaveRunning }, { onNotify });
+  await service.client.dump({ ...options, pid: root, imagesDirectory, leaveRunning }, { onNotify });
   if (leaveRunning) for (const pid of tree) unless("ESRCH", () => sys.kill(pid, SIG.SIGKILL));
   await until("every dumped process is gone", () => tree.every((pid) => readStat(pid) === undefined));
-  const { pid } = await service.client.restore({ imagesDirectory }, { onNotify });
+  const { pid } = await service.client.restore({ ...options, imagesDirectory }, { onNotify });
   if (asPid(pid) !== root) throw new Error(`pid ${root} came back as ${pid}`);
   return scripts;
 }

@@ -1,6 +1,7 @@
 // Programs that prove several behaviours after one trip through dump and restore: each behaviour is a test of its own.
 import assert from "node:assert/strict";
 import { after, before, describe, type TestContext, test } from "node:test";
+import type { RequestOptions } from "../../src/client/options.js";
 import { endingWith, roundTrip, type Service, startService } from "../scenarios/round-trip.js";
 import { treeView } from "./kernel-view.js";
 import { type Program, type ProgramOptions, startProgram } from "./program.js";
@@ -10,6 +11,8 @@ export interface Proofs extends ProgramOptions {
   readonly proves: Readonly<Record<string, string>>;
   /** Before it is dumped; the result, or what it promises, is seen again after it is restored. Default: what the kernel shows of each process. */
   readonly view?: (program: Program) => unknown;
+  /** What dump and restore are asked for besides. */
+  readonly options?: RequestOptions;
   /** The dump leaves it running; the test kills it then. */
   readonly leaveRunning?: boolean;
 }
@@ -38,7 +41,7 @@ async function proveOne(t: TestContext, service: Service, name: string, proofs: 
   using _tree = endingWith(program.pid);
   const view = proofs.view ?? viewOfTree;
   const before = await view(program);
-  await roundTrip(service, program.pid, { leaveRunning: proofs.leaveRunning === true });
+  await roundTrip(service, program.pid, { leaveRunning: proofs.leaveRunning === true, options: proofs.options ?? {} });
   const now = await view(program);
   const output = await goOn(program);
   for (const [proof, behaviour] of Object.entries(proofs.proves))
@@ -53,7 +56,12 @@ async function leftRunning(service: Service, name: string, proofs: Proofs): Prom
   using _tree = endingWith(program.pid);
   const view = proofs.view ?? viewOfTree;
   const before = await view(program);
-  await service.client.dump({ pid: program.pid, imagesDirectory: service.images(), leaveRunning: true });
+  await service.client.dump({
+    ...proofs.options,
+    pid: program.pid,
+    imagesDirectory: service.images(),
+    leaveRunning: true,
+  });
   const now = await view(program);
   const missing = unproved(await goOn(program), proofs);
   // The kernel is the oracle: what is not so without a dump is no fault of ours.

@@ -52,6 +52,13 @@ export const F_OWNER_TID = 0;
 export const F_OWNER_PID = 1;
 export const F_OWNER_PGRP = 2;
 
+export const F_RDLCK = 0;
+export const F_WRLCK = 1;
+export const F_UNLCK = 2;
+export const LOCK_SH = 1;
+export const LOCK_EX = 2;
+export const LOCK_NB = 4;
+
 export const f_owner_ex = struct("f_owner_ex", 8, { type: [0, i32], pid: [4, i32] });
 export const flock = struct("flock", 32, {
   l_type: [0, u16],
@@ -202,6 +209,15 @@ export const fcntlCalls = {
     ],
     nothing,
   ),
+  flock: syscall(
+    "flock",
+    73,
+    [
+      ["fd", fd],
+      ["operation", int],
+    ],
+    nothing,
+  ),
   fchdir: syscall("fchdir", 81, [["fd", fd]], nothing),
   chroot: syscall("chroot", 161, [["path", path]], nothing),
   readlinkat: syscall(
@@ -271,11 +287,14 @@ export const F_GETFD = 1;
 export const F_SETFD = 2;
 export const F_GETFL = 3;
 export const F_SETFL = 4;
+export const F_SETLK = 6;
 export const F_SETSIG = 10;
 export const F_GETSIG = 11;
 export const F_SETOWN_EX = 15;
 export const F_GETOWN_EX = 16;
 export const F_GETOWNER_UIDS = 17;
+export const F_OFD_SETLK = 37;
+export const F_SETLEASE = 1024;
 export const F_DUPFD_CLOEXEC = 1030;
 export const F_SETPIPE_SZ = 1031;
 export const F_GETPIPE_SZ = 1032;

@@ -18,7 +18,7 @@ import { sys } from "../../kernel/syscalls.js";
 import { type AnyFileKind, type AnyKind, modeOf, recognise } from "../index.js";
 import type { DumpContext, DumpedProcess, FileCommon, FileRegister, OpenFile } from "../kind.js";
 import { collectOwner, NO_OWNER } from "./common.js";
-import { heldLock } from "./locks.js";
+import { FileLocks } from "./locks.js";
 import { refuseFile } from "./refuse.js";
 import { regular } from "./regular/regular.js";
 import { isTerminal } from "./tty/devices.js";
@@ -48,11 +48,11 @@ export class FileTable implements FileRegister {
   collectDescriptors(process: DumpedProcess, filesId: number): void {
     if (this.#tables.has(filesId)) return;
     this.#tables.add(filesId);
-    const entries = listFds(process.pid).map((fd) => this.#collectDescriptor(process, fd));
+    const entries = listFds(process.pid).map((fd) => this.#collectDescriptor(process, fd, filesId));
     this.context().images.write("fdinfo", filesId, entries);
   }
 
-  #collectDescriptor(process: DumpedProcess, targetFd: TargetFd): FdinfoEntry {
+  #collectDescriptor(process: DumpedProcess, targetFd: TargetFd, filesId: number): FdinfoEntry {
     using duplicate = own(sys.pidfd_getfd(process.pidfd, targetFd, 0));
     const { pid, comm } = process;
     const link = readFdLink(pid, targetFd) ?? "";
@@ -69,6 +69,7 @@ export class FileTable implements FileRegister {
       ...(fdinfo === undefined ? {} : { fdinfo }),
     };
     const { id, type } = this.#find(file, { pid, fd: targetFd });
+    this.context().once(FileLocks).note(file, id, filesId);
     const flags = fdinfo?.flags ?? 0;
     return create(FdinfoEntrySchema, { id, type, fd: targetFd, flags: (flags & O.O_CLOEXEC) === 0 ? 0 : FD_CLOEXEC });
   }
@@ -89,13 +90,14 @@ export class FileTable implements FileRegister {
         `${kind.summary}, on its way in a socket is not supported yet`,
         "have the program receive it",
       );
-    return this.#find(file, { pid: own, fd }).id;
+    const { id } = this.#find(file, { pid: own, fd });
+    this.context().once(FileLocks).note(file, id);
+    return id;
   }
 
   /** `held`: a descriptor of it, in whichever process. */
   #find(file: OpenFile, held: { readonly pid: Pid; readonly fd: TargetFd }): { id: number; type: FdType } {
     const flags = (file.fdinfo?.flags ?? 0) & ~O.O_CLOEXEC;
-    if (file.fdinfo?.fields.has("lock") === true) throw heldLock(file);
     const key = `${file.stat.dev}:${file.stat.ino}:${flags}`;
     const candidates = this.#known.get(key) ?? [];
     this.#known.set(key, candidates);
