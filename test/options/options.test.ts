@@ -50,7 +50,10 @@ test("every field of CriuOpts that does nothing yet is refused by its name where
     }
     tried.add(rpc);
   }
-  assert.equal(tried.size, 48);
+  assert.deepEqual(
+    [...tried],
+    refused.map((name) => options[name].rpc).filter((rpc) => rpc !== undefined),
+  );
 });
 
 const STRING = 9;
