@@ -8,6 +8,7 @@ import { processCalls } from "./abi/process.js";
 import { ptraceCalls } from "./abi/ptrace.js";
 import { schedCalls } from "./abi/sched.js";
 import { seccompCalls } from "./abi/seccomp.js";
+import { shmCalls } from "./abi/shm.js";
 import { signalCalls } from "./abi/signal.js";
 import { socketCalls } from "./abi/socket.js";
 import { timeCalls } from "./abi/time.js";
@@ -27,6 +28,7 @@ export const syscalls = {
   ...ptraceCalls,
   ...schedCalls,
   ...seccompCalls,
+  ...shmCalls,
   ...signalCalls,
   ...socketCalls,
   ...timeCalls,

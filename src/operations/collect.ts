@@ -20,6 +20,7 @@ import type { DumpContext, DumpedProcess } from "../resources/kind.js";
 import { collectLayout } from "../resources/memory/layout.js";
 import { collectMappings } from "../resources/memory/mappings.js";
 import { SharedMemory } from "../resources/memory/shared.js";
+import { Segments } from "../resources/memory/shm.js";
 import { onceFor } from "../resources/once.js";
 import { taskParts } from "../resources/task/index.js";
 import { DumpedFilters } from "../resources/task/seccomp-dumped.js";
@@ -84,6 +85,7 @@ export class CollectedTree implements Disposable {
     this.#context.once(UnixSockets).write();
     this.#context.files.write();
     this.#context.once(Memfds).write();
+    this.#context.once(Segments).write(this.identities.own.ipcNsId);
     this.#context.once(Ghosts).write();
     this.#context.once(Pipes).write();
     this.#context.once(Fifos).write();

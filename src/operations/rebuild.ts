@@ -15,6 +15,8 @@ import type { RestoreContext, RestoredProcess, RestoredThread, Stage, TaskPart }
 import { applyLayout } from "../resources/memory/layout.js";
 import { fillMemory, finishMemory } from "../resources/memory/restore.js";
 import type { RestoredSharedMemory } from "../resources/memory/restored-shared.js";
+import { attachSegments, isShmVma } from "../resources/memory/shm-attach.js";
+import { RestoredSegments } from "../resources/memory/shm-restored.js";
 import { restoreVdso } from "../resources/memory/vdso.js";
 import { applyDumpable } from "../resources/task/dumpable.js";
 import { setFloatingPoint } from "../resources/task/floating-point.js";
@@ -92,6 +94,13 @@ export class Rebuilt implements RestoredProcess, Disposable {
     };
     const from = parent && parentPages && { parent: { mm: parent.plan.mm, pages: parentPages } };
     this.#filled = this.#fetching((fetch) => fillMemory(inside, { mm: plan.mm, pages, fetch, backing, ...from }));
+    this.#attachSegments();
+  }
+
+  #attachSegments(): void {
+    const segments = this.around.context.once(RestoredSegments);
+    for (const { shmid } of this.plan.mm.vmas.filter(isShmVma)) segments.provide(Number(shmid));
+    attachSegments(this.inside, this.plan.mm, (id) => segments.lengthOf(id));
   }
   #filled: ReadonlySet<VmaEntry> | undefined;
 

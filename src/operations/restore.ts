@@ -17,6 +17,7 @@ import { RestoredFileTable } from "../resources/files/restored-table.js";
 import { RestoredTerminals } from "../resources/files/tty/restored.js";
 import type { RestoreContext, Stage } from "../resources/kind.js";
 import { RestoredSharedMemory } from "../resources/memory/restored-shared.js";
+import { RestoredSegments } from "../resources/memory/shm-restored.js";
 import { onceFor } from "../resources/once.js";
 import { taskParts } from "../resources/task/index.js";
 import { type Grown, growUnder, joinGroups } from "../resources/tree/grow.js";
@@ -64,6 +65,9 @@ class RestoreRun implements Disposable {
     const context = this.#context(images);
     context.files.load();
     validate(root, context);
+    const segments = context.once(RestoredSegments);
+    segments.load(root.ids.ipcNsId);
+    for (const { mm } of processesOf(root)) segments.check(mm);
     this.#consult("pre-restore");
     const shared = this.#scope.use(new RestoredSharedMemory(images, sharedMemoryShapes(root)));
     const processes = this.#grow(root, { images, context, shared, filledTables: new Set() });
@@ -86,6 +90,7 @@ class RestoreRun implements Disposable {
     each((one) => one.applyDumpable());
     this.request.notify("pre-resume", this.rootPid);
     each((one) => one.finish());
+    segments.keep();
     each((one) => one.release({ stopped: this.request.options.leaveStopped }));
     this.#born.length = 0;
     this.#writeStats(forkingUs);

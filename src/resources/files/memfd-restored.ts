@@ -7,6 +7,7 @@ import { AT_FDCWD, type Fd } from "../../kernel/brand.js";
 import { sys } from "../../kernel/syscalls.js";
 import { StasisError } from "../../report/error.js";
 import type { RestoreContext } from "../kind.js";
+import { pageBytesOf } from "../memory/huge-pages.js";
 import { fillObject, makeAnonymousObject } from "../memory/shared-contents.js";
 import { flagsForOpen } from "./common.js";
 
@@ -72,7 +73,7 @@ export class RestoredMemfds {
     const known = this.#made.get(of.inodeId);
     if (known !== undefined) return known;
     const entry = this.inode(of);
-    const shape = { sizeBytes: entry.size, hugeFlags: (entry.hugetlbFlag ?? 0) & HUGE_MASK };
+    const shape = { sizeBytes: entry.size, pageBytes: pageBytesOf(entry.hugetlbFlag ?? 0, MFD.MFD_HUGETLB) };
     const isAnonymous = ANONYMOUS.includes(entry.name) && entry.size !== 0n;
     const original = isAnonymous ? makeAnonymousObject(shape) : makeMemfd(entry);
     this.context.scope.defer(() => sys.close(original));

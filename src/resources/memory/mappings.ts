@@ -12,6 +12,7 @@ import { isMemfdLink } from "../files/memfd.js";
 import type { DumpContext, DumpedProcess } from "../kind.js";
 import { hugePageBytes, hugeSizeFlags } from "./huge-pages.js";
 import { linkOf, mapFilesPath, withMappedFile } from "./mapped-file.js";
+import { isShm, Segments } from "./shm.js";
 
 const NO_FD = -1n;
 
@@ -38,7 +39,7 @@ const unsupported: Readonly<Record<string, string>> = {
 };
 
 /** What a mapping is, before its file is known. */
-type Nature = { readonly of: "nothing" | "file"; readonly status: number };
+type Nature = { readonly of: "nothing" | "file" | "segment"; readonly status: number };
 
 export function collectMappings(process: DumpedProcess, pagemap: Fd, context: DumpContext): VmaEntry[] {
   const mappings = process.mappings.map((mapping) => collectMapping(process, mapping, context));
@@ -75,19 +76,21 @@ function collectMapping(process: DumpedProcess, mapping: Mapping, context: DumpC
   const madv =
     [...mapping.vmFlags].reduce((bits, letters) => bits | (1n << BigInt(adviceOf[letters] ?? 64)), 0n) & ADVICE_BITS;
   if (madv !== 0n) entry.madv = madv;
+  if (nature.of !== "nothing") entry.fdflags = howOpened(mapping);
+  if (nature.of === "segment") entry.shmid = context.once(Segments).add(process, mapping);
   if (nature.of === "file") registerFile(process, mapping, entry, context);
   return entry;
 }
 const ADVICE_BITS = (1n << 64n) - 1n;
 
 function registerFile(process: DumpedProcess, mapping: Mapping, entry: VmaEntry, context: DumpContext): void {
-  // A shared mapping that may become writable needs a file opened for writing; "mw" is VM_MAYWRITE.
-  entry.fdflags = mapping.shared && mapping.vmFlags.has("mw") ? O.O_RDWR : O_RDONLY;
-  const flags = entry.fdflags;
   withMappedFile(process, mapping, (file) => {
-    entry.shmid = BigInt(context.files.register(file, flags));
+    entry.shmid = BigInt(context.files.register(file, howOpened(mapping)));
   });
 }
+
+/** A shared mapping that may become writable needs a file opened for writing; "mw" is VM_MAYWRITE. */
+const howOpened = ({ shared, vmFlags }: Mapping) => (shared && vmFlags.has("mw") ? O.O_RDWR : O_RDONLY);
 
 function natureOf(process: DumpedProcess, mapping: Mapping): Nature {
   const { path } = mapping;
@@ -101,6 +104,7 @@ function natureOf(process: DumpedProcess, mapping: Mapping): Nature {
     const heap = path === "[heap]" ? VmaStatus.AREA_HEAP : 0;
     return { of: "nothing", status: regular | VmaStatus.ANON_PRIVATE | heap };
   }
+  if (isShm(mapping)) return { of: "segment", status: regular | VmaStatus.ANON_SHARED | VmaStatus.AREA_SYSVIPC };
   const memfd = isMemfdLink(linkOf(mapping)) ? VmaStatus.AREA_MEMFD : 0;
   return { of: "file", status: regular | memfd | (mapping.shared ? VmaStatus.FILE_SHARED : VmaStatus.FILE_PRIVATE) };
 }
@@ -111,8 +115,6 @@ const isPrivateHuge = ({ shared, path, deleted }: Mapping) => !shared && deleted
 function refuseUnsupported(process: DumpedProcess, mapping: Mapping): void {
   const letters = Object.keys(unsupported).find((word) => mapping.vmFlags.has(word));
   if (letters !== undefined) throw refused(process, mapping, unsupported[letters] ?? letters);
-  if (mapping.path.startsWith("/SYSV") && mapping.deleted)
-    throw refused(process, mapping, "SysV shared memory is not supported yet");
   if (mapping.path.startsWith("/[aio]"))
     throw refused(process, mapping, "rings of asynchronous I/O (io_setup) are not supported yet");
   if (mapping.path.startsWith("anon_inode:"))

@@ -13,6 +13,7 @@ import type { Inside } from "../../tracee/inside.js";
 import { expecting, type RemoteCall, remote } from "../../tracee/program.js";
 import { REGION_BYTES } from "../../tracee/seed.js";
 import { differences, inheritedVmas, type Span } from "./inherit.js";
+import { isShmVma } from "./shm-attach.js";
 
 /** Fetches a descriptor of ours into the target: the same one each time for the same descriptor. */
 export type Fetch = (ours: Fd) => TargetFd;
@@ -28,6 +29,16 @@ const TASK_SIZE = 0x7ffffffff000n;
 
 const is = (vma: VmaEntry, status: number) => (vma.status & status) !== 0;
 const KERNELS_OWN = VmaStatus.AREA_VSYSCALL | VmaStatus.AREA_VDSO | VmaStatus.AREA_VVAR;
+const LASTING = [
+  MADV.MADV_RANDOM,
+  MADV.MADV_SEQUENTIAL,
+  MADV.MADV_DONTFORK,
+  MADV.MADV_MERGEABLE,
+  MADV.MADV_HUGEPAGE,
+  MADV.MADV_NOHUGEPAGE,
+  MADV.MADV_DONTDUMP,
+  MADV.MADV_WIPEONFORK,
+];
 const lengthOf = (vma: VmaEntry) => vma.end - vma.start;
 
 /** An address space to be filled. */
@@ -52,7 +63,8 @@ export function fillMemory(inside: Inside, plan: MemoryPlan): Set<VmaEntry> {
   const inherited = plan.parent === undefined ? [] : inheritedVmas(mm, plan.parent.mm);
   const kept = new Set(inherited);
   clearAllBut(inside, inherited);
-  inside.run(vmas.filter((vma) => !kept.has(vma)).map((vma) => mapCall(vma, filled.has(vma), plan)));
+  const mapped = vmas.filter((vma) => !kept.has(vma) && !isShmVma(vma));
+  inside.run(mapped.map((vma) => mapCall(vma, filled.has(vma), plan)));
   inside.run(
     inherited.map((vma) => remote.mprotect(asAddress(vma.start), lengthOf(vma), whileFilled(vma, filled.has(vma)))),
   );
@@ -132,8 +144,7 @@ function finishCalls(vma: VmaEntry, isFilled: boolean): RemoteCall[] {
   const start = asAddress(vma.start);
   const calls: RemoteCall[] = [];
   if (whileFilled(vma, isFilled) !== vma.prot) calls.push(remote.mprotect(start, lengthOf(vma), vma.prot));
-  for (const advice of Object.values(MADV)) {
-    if (advice >= 64) continue;
+  for (const advice of LASTING) {
     const given = (vma.madv & (1n << BigInt(advice))) !== 0n;
     if (given) calls.push(remote.madvise(start, lengthOf(vma), advice));
   }

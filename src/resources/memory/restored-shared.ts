@@ -2,7 +2,8 @@
 import type { ImageDirectory } from "../../images/directory.js";
 import type { Fd } from "../../kernel/brand.js";
 import { sys } from "../../kernel/syscalls.js";
-import { fillObject, makeAnonymousObject, type Shape } from "./shared-contents.js";
+import type { Shape } from "./huge-pages.js";
+import { fillObject, makeAnonymousObject } from "./shared-contents.js";
 
 /** Made in our own process when first asked for; tasks fetch it from there as a file. */
 export class RestoredSharedMemory implements Disposable {

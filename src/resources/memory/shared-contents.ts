@@ -1,26 +1,20 @@
 // Shared memory made again in our own process, with its contents: tasks fetch it from there as a file, or attach it.
 import type { ImageDirectory } from "../../images/directory.js";
 import { O } from "../../kernel/abi/fcntl.js";
-import { HUGE_MASK, MAP, PAGE_SIZE, PROT } from "../../kernel/abi/mman.js";
+import { MAP, PAGE_SIZE, PROT } from "../../kernel/abi/mman.js";
 import { type Address, AT_FDCWD, asAddress, type Fd, NO_FD, NULL } from "../../kernel/brand.js";
 import { unless } from "../../kernel/errno.js";
 import { sys } from "../../kernel/syscalls.js";
 import { StasisError } from "../../report/error.js";
+import { hugeMapFlags, type Shape, wholePages } from "./huge-pages.js";
 
 /** preadv(2) copies at most this much a call: MAX_RW_COUNT, rounded down. */
 const MOST_BYTES = 0x40000000;
-const DEFAULT_HUGE_SHIFT = 21;
-
-/** MAP_HUGETLB and the size of a page, as mmap(2), memfd_create(2) and shmget(2) take it in the upper bits; 0: ordinary pages. */
-export interface Shape {
-  readonly sizeBytes: bigint;
-  readonly hugeFlags: number;
-}
 
 /** The object behind a shared anonymous mapping: the kernel makes it, /proc/self/map_files gives a descriptor for it. */
-export function makeAnonymousObject({ sizeBytes, hugeFlags }: Shape): Fd {
-  const length = wholePages({ sizeBytes, hugeFlags });
-  const flags = MAP.MAP_SHARED | MAP.MAP_ANONYMOUS | MAP.MAP_NORESERVE | hugeMapFlags(hugeFlags);
+export function makeAnonymousObject(shape: Shape): Fd {
+  const length = wholePages(shape);
+  const flags = MAP.MAP_SHARED | MAP.MAP_ANONYMOUS | MAP.MAP_NORESERVE | hugeMapFlags(shape);
   const at = sys.mmap(NULL, length, PROT.PROT_READ | PROT.PROT_WRITE, flags, NO_FD, 0n);
   try {
     const name = `${at.toString(16)}-${(at + length).toString(16)}`;
@@ -29,8 +23,6 @@ export function makeAnonymousObject({ sizeBytes, hugeFlags }: Shape): Fd {
     sys.munmap(at, length);
   }
 }
-
-export const hugeMapFlags = (flags: number) => ((flags & HUGE_MASK) === 0 ? 0 : MAP.MAP_HUGETLB | (flags & HUGE_MASK));
 
 /** Fills the object behind a descriptor, through a mapping: files of hugetlbfs cannot be written to. */
 export function fillObject(images: ImageDirectory, id: bigint, file: Fd, shape: Shape): void {
@@ -71,12 +63,6 @@ function readInto(to: Address, lengthBytes: bigint, from: { readonly fd: Fd; rea
     if (count === 0) throw new RangeError("the pages file ends early");
     done += BigInt(count);
   }
-}
-
-function wholePages({ sizeBytes, hugeFlags }: Shape): bigint {
-  const shift = hugeFlags === 0 ? undefined : (hugeFlags & HUGE_MASK) >>> 26 || DEFAULT_HUGE_SHIFT;
-  const page = shift === undefined ? PAGE_SIZE : 1n << BigInt(shift);
-  return (sizeBytes + page - 1n) & -page;
 }
 
 function beyond(id: bigint, lengthBytes: bigint): StasisError {

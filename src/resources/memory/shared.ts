@@ -5,10 +5,11 @@ import type { ImageDirectory } from "../../images/directory.js";
 import { PagemapFlag } from "../../images/format/pagemap.js";
 import { PagesWriter } from "../../images/pages/write.js";
 import { SEEK_DATA, SEEK_HOLE } from "../../kernel/abi/fcntl.js";
-import { PAGE_SIZE } from "../../kernel/abi/mman.js";
-import { asFd, type Fd } from "../../kernel/brand.js";
+import { MAP, PAGE_SIZE, PROT } from "../../kernel/abi/mman.js";
+import { asFd, asPid, type Fd, NULL } from "../../kernel/brand.js";
 import { unless } from "../../kernel/errno.js";
 import { sys } from "../../kernel/syscalls.js";
+import { TargetMemory } from "../../tracee/memory.js";
 import type { SharedMemoryRegister, SharedObject } from "../kind.js";
 
 const BUFFER_BYTES = 512 * 1024;
@@ -53,16 +54,27 @@ function saveObject(images: ImageDirectory, object: SharedObject & { readonly fd
   return BigInt(writer.presentPages);
 }
 
-/** Fills the buffer; what lies behind the end of the file is zero. */
+/** Fills the buffer. In the page where the file ends, there may be something behind its end: mappings show it, read(2) does not. */
 function readAt({ fd, id, sizeBytes }: SharedObject & { readonly fd: Fd }, buffer: Buffer, at: bigint): Buffer {
-  const there = sizeBytes - at < BigInt(buffer.length) ? Number(sizeBytes - at) : buffer.length;
+  const wholePages = sizeBytes & -PAGE_SIZE;
+  const there = wholePages - at < BigInt(buffer.length) ? Number(wholePages - at) : buffer.length;
   for (let done = 0; done < there; ) {
     const count = sys.pread64(fd, buffer.subarray(done), there - done, at + BigInt(done));
     if (count === 0) throw new RangeError(`shared memory ${id} shrank while it was read`);
     done += count;
   }
-  buffer.fill(0, there);
+  if (there < buffer.length) readMapped(fd, wholePages, buffer.subarray(there));
   return buffer;
+}
+
+function readMapped(fd: Fd, offset: bigint, page: Buffer): void {
+  const at = sys.mmap(NULL, PAGE_SIZE, PROT.PROT_READ, MAP.MAP_SHARED, fd, offset);
+  try {
+    using memory = new TargetMemory(asPid(process.pid));
+    memory.readInto(at, page);
+  } finally {
+    sys.munmap(at, PAGE_SIZE);
+  }
 }
 
 const zeros = Buffer.alloc(BUFFER_BYTES);

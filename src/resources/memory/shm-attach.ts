@@ -1,0 +1,71 @@
+// Attachments of System V segments in a task, shmat(2). It attaches a segment as a whole; the program may have unmapped, moved or protected
+// parts of it since. So each is attached where there is room, and the parts that the program has are moved to their places.
+import type { MmEntry, VmaEntry } from "../../images/format/entries.js";
+import { VmaStatus } from "../../images/format/numbers.js";
+import { O, O_ACCMODE } from "../../kernel/abi/fcntl.js";
+import { MREMAP_FIXED, MREMAP_MAYMOVE, PROT } from "../../kernel/abi/mman.js";
+import { SHMAT } from "../../kernel/abi/shm.js";
+import { type Address, asAddress } from "../../kernel/brand.js";
+import type { Inside } from "../../tracee/inside.js";
+import { expecting, type RemoteCall, remote } from "../../tracee/program.js";
+import { REGION_BYTES } from "../../tracee/seed.js";
+
+export const isShmVma = ({ status }: VmaEntry): boolean => (status & VmaStatus.AREA_SYSVIPC) !== 0;
+
+/** What is left of one attachment. */
+interface Attachment {
+  readonly id: number;
+  readonly parts: VmaEntry[];
+}
+
+/** Attaches what the task had attached; everything else of its memory is in place. `lengthOf`: of a segment, in whole pages. */
+export function attachSegments(inside: Inside, mm: MmEntry, lengthOf: (id: number) => bigint): void {
+  const attachments = attachmentsOf(mm);
+  if (attachments.length === 0) return;
+  const longest = attachments.map(({ id }) => lengthOf(id)).reduce((a, b) => (a < b ? b : a));
+  const room = freeRoom(inside, mm, longest);
+  for (const attachment of attachments) inside.run(attachCalls(attachment, room, lengthOf(attachment.id)));
+}
+
+/** Parts that the kernel would find with one shmdt(2): those of which the segment begins at the same address. */
+function attachmentsOf({ vmas }: MmEntry): Attachment[] {
+  const found = new Map<string, Attachment>();
+  for (const vma of vmas.filter(isShmVma)) {
+    const key = `${vma.shmid} ${vma.start - vma.pgoff}`;
+    const attachment = found.get(key) ?? { id: Number(vma.shmid), parts: [] };
+    attachment.parts.push(vma);
+    found.set(key, attachment);
+  }
+  return [...found.values()];
+}
+
+function attachCalls({ id, parts }: Attachment, room: Address, lengthBytes: bigint): RemoteCall[] {
+  const mayWrite = parts.some(({ fdflags = O.O_RDWR }) => (fdflags & O_ACCMODE) === O.O_RDWR);
+  const given = PROT.PROT_READ | (mayWrite ? PROT.PROT_WRITE : 0);
+  const calls = [expecting(remote.shmat(id, room, mayWrite ? 0 : SHMAT.SHM_RDONLY), room)];
+  for (const { start, end, pgoff, prot } of parts) {
+    const length = end - start;
+    const from = asAddress(room + pgoff);
+    const move = remote.mremap(from, length, length, MREMAP_MAYMOVE | MREMAP_FIXED, asAddress(start));
+    calls.push(expecting(move, start));
+    if (prot !== given) calls.push(remote.mprotect(asAddress(start), length, prot));
+  }
+  return [...calls, remote.munmap(room, lengthBytes)];
+}
+
+/** Huge pages want it aligned. */
+const ALIGNMENT = 1n << 30n;
+const TASK_SIZE = 0x7ffffffff000n;
+
+/** Addresses that neither the task will have nor we use. */
+function freeRoom({ ground }: Inside, { vmas }: MmEntry, lengthBytes: bigint): Address {
+  const region = { start: BigInt(ground.stub), end: ground.stub + BigInt(REGION_BYTES) };
+  const taken = [...vmas, region].sort((a, b) => (a.start < b.start ? -1 : 1));
+  let at = ALIGNMENT;
+  for (const { start, end } of taken) {
+    if (start >= at + lengthBytes) break;
+    if (end > at) at = (end + ALIGNMENT - 1n) & -ALIGNMENT;
+  }
+  if (at + lengthBytes > TASK_SIZE) throw new RangeError(`no room for a segment of ${lengthBytes} bytes`);
+  return asAddress(at);
+}
