@@ -2,6 +2,7 @@
 // buffers. open(2), fsync(2), proc_pid_fd(5).
 import { closeSync, constants, fstatSync, fsyncSync, openSync, readSync, unlinkSync, writeSync } from "node:fs";
 import { asFd, type Fd } from "../kernel/brand.js";
+import { SyscallError } from "../kernel/errno.js";
 import { StasisError, type Subject } from "../report/error.js";
 import { invalid, truncated } from "./format/fault.js";
 import type { ByteSource } from "./format/record.js";
@@ -16,11 +17,12 @@ export interface FilePath {
   readonly file: string;
 }
 
-/** "ENOENT" of an error that a system call ended with, as Node reports it. */
-const codeOf = (error: unknown): string | undefined =>
-  error instanceof Error && "syscall" in error && "code" in error && typeof error.code === "string"
-    ? error.code
-    : undefined;
+/** "ENOENT" of an error that a system call ended with, made by Node or by us. */
+function codeOf(error: unknown): string | undefined {
+  if (error instanceof SyscallError) return error.errno;
+  if (!(error instanceof Error && "syscall" in error && "code" in error)) return undefined;
+  return typeof error.code === "string" ? error.code : undefined;
+}
 
 /**
  * Runs one file operation.

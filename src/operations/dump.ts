@@ -45,12 +45,13 @@ export function dump(request: DumpRequest): DumpOutcome {
     using tree = new CollectedTree(tasks, images, request);
     tree.collect();
     using memory = new SavedMemory(tree, images, request);
-    const early = options.finalState === "run" && memory.takeSnapshots();
+    const early = options.finalState === "run" && memory.copyProcesses();
     memory.saveShared();
+    if (!early) memory.savePrivate();
     tree.leave();
     if (early) letGo();
     const frozenUs = clock.lapUs();
-    memory.savePrivate();
+    if (early) memory.savePrivate();
     images.commit(inventory(tree), { durable: false });
     consult(request, "post-dump");
     const memoryUs = clock.lapUs();

@@ -1,4 +1,4 @@
-// The memory of a collected tree, into pages-N.img. When the tree is to run on, it waits only for a fork of each process.
+// The memory of a collected tree, into pages-N.img. When the tree is to run on, it waits only for a fork of each process: a deputy with a copy.
 
 import type { ImageDirectory } from "../images/directory.js";
 import type { MmEntry } from "../images/format/entries.js";
@@ -12,15 +12,20 @@ import { Scope } from "../kernel/scope.js";
 import { sys } from "../kernel/syscalls.js";
 import { SetAside } from "../resources/memory/aside.js";
 import { type PageRange, type PageSource, pagesToSave, savePages } from "../resources/memory/pages.js";
-import { TargetMemory } from "../tracee/memory.js";
-import { type Snapshot, takeSnapshot } from "../tracee/snapshot.js";
+import { type Deputy, makeDeputy } from "../tracee/deputy.js";
+import type { Entered } from "../tracee/foothold.js";
+import { PagePipes } from "../tracee/page-pipes.js";
+import type { Tracee } from "../tracee/tracee.js";
 import type { Collected, CollectedTree } from "./collect.js";
 import type { DumpRequest } from "./requests.js";
 
 interface Copy {
-  readonly snapshot: Snapshot;
+  readonly deputy: Deputy;
   readonly aside: SetAside;
 }
+
+/** From here on pipes are worth their making, and a deputy of a process that stays frozen is worth its clone. */
+const MUCH_BYTES = 4 << 20;
 
 export class SavedMemory implements Disposable {
   readonly #scope = new Scope();
@@ -36,67 +41,94 @@ export class SavedMemory implements Disposable {
   ) {}
 
   /** A copy of every process. False: not possible here, the tree must stay frozen while its memory is written. */
-  takeSnapshots(): boolean {
-    // The copy would become a child of the subreaper, and so be seen by its wait(2).
-    if (this.tree.collected.some(({ core }) => core.tc?.childSubreaper === true)) return false;
-    // Nor may a filter judge the clone.
-    if (this.tree.collected.some(({ process }) => process.status.seccomp !== SECCOMP_MODE.DISABLED)) return false;
-    return this.tree.collected.every((collected) => this.#takeSnapshot(collected));
+  copyProcesses(): boolean {
+    if (this.#obstacle !== undefined) return this.#noCopies(this.#obstacle);
+    return this.tree.collected.every((collected) => this.#copyProcess(collected));
   }
 
-  #takeSnapshot(collected: Collected): boolean {
+  #copyProcess(collected: Collected): boolean {
     const { process, foothold, mm, pagemap } = collected;
     const [leader] = process.threads;
     const aside = SetAside.read(mm, pagemap, process.memory);
     if (leader === undefined || aside === undefined)
-      return this.#noSnapshot("too much memory that a fork does not inherit");
+      return this.#noCopies("too much memory that a fork does not inherit");
     using inside = foothold.enter(leader);
     try {
-      this.#copies.set(collected, { snapshot: this.#scope.use(takeSnapshot(inside)), aside });
+      this.#copies.set(collected, { deputy: this.#scope.use(makeDeputy(inside, "copied")), aside });
       return true;
     } catch (error) {
       if (!(error instanceof SyscallError)) throw error;
-      return this.#noSnapshot(error.message);
+      return this.#noCopies(error.message);
     }
   }
 
-  #noSnapshot(reason: string): false {
-    this.request.log.warn(`no snapshot (${reason}): the tree stays frozen while its memory is written`);
+  /** What stands against a deputy. */
+  get #obstacle(): string | undefined {
+    const { collected } = this.tree;
+    // The deputy would become its child, and so be seen by its wait(2).
+    if (collected.some(({ core }) => core.tc?.childSubreaper === true)) return "a process is a child subreaper";
+    const isFiltered = collected.some(({ process }) => process.status.seccomp !== SECCOMP_MODE.DISABLED);
+    return isFiltered ? "a seccomp filter would judge the clone" : undefined;
+  }
+
+  #noCopies(reason: string): false {
+    this.request.log.warn(`no copy of the memory (${reason}): the tree stays frozen while its memory is written`);
     this.#copies.clear();
     return false;
   }
 
-  /** Shared memory is not part of a snapshot: it is saved while the tree is frozen. */
+  /** A copy does not have shared memory: it is saved while the tree is frozen. */
   saveShared(): void {
     this.sharedPagesWritten = this.tree.shared.save(this.images, () => this.#nextPagesId());
   }
 
-  /** From the snapshots where there are any, else from the processes themselves. */
+  /** From the copies where there are any, else from the processes themselves. */
   savePrivate(): void {
     for (const collected of this.tree.collected) {
       const copy = this.#copies.get(collected);
-      if (copy === undefined) this.#save(collected, collected.pagemap, this.#directSource(collected));
+      if (copy === undefined) this.#saveFrozen(collected);
       else this.#saveCopy(collected, copy);
     }
   }
 
-  #saveCopy(collected: Collected, { snapshot, aside }: Copy): void {
-    using memory = new TargetMemory(snapshot.pid);
-    using pagemap = own(sys.openat(AT_FDCWD, `/proc/${snapshot.pid}/pagemap`, O.O_CLOEXEC, 0));
-    this.#save(collected, pagemap.fd, { by: "mem", memory, aside }, aside);
+  #saveCopy(collected: Collected, { deputy, aside }: Copy): void {
+    const { inside } = deputy;
+    using pagemap = own(sys.openat(AT_FDCWD, `/proc/${inside.tracee.pid}/pagemap`, O.O_CLOEXEC, 0));
+    using pipes = hasMuch(collected) ? PagePipes.open(inside) : undefined;
+    this.#save(collected, pagemap.fd, { memory: inside.memory, aside, pipes });
   }
 
-  /** Read quickly where nobody can share the pages: a process alone, which is about to be killed. */
-  #directSource({ process }: Collected): PageSource {
-    const killed = this.request.options.finalState === "kill";
-    return killed && this.tree.collected.length === 1
-      ? { by: "process_vm_readv", pid: process.pid }
-      : { by: "mem", memory: process.memory };
+  #saveFrozen(collected: Collected): void {
+    const { process, pagemap } = collected;
+    const { memory } = process;
+    const [leader] = process.threads;
+    if (leader !== undefined && hasMuch(collected) && this.#obstacle === undefined)
+      this.#saveByDeputy(collected, leader);
+    else this.#save(collected, pagemap, { memory });
   }
 
-  #save({ process, mm }: Collected, pagemap: Fd, source: PageSource, aside?: SetAside): void {
+  #saveByDeputy(collected: Collected, leader: Tracee): void {
+    const { process, pagemap, foothold } = collected;
+    using inside = foothold.enter(leader);
+    using deputy = this.#deputyOf(inside);
+    using pipes = deputy && PagePipes.open(deputy.inside);
+    this.#save(collected, pagemap, { memory: process.memory, pipes });
+  }
+
+  /** Undefined: the kernel does not let the process have another one. */
+  #deputyOf(inside: Entered): Deputy | undefined {
+    try {
+      return makeDeputy(inside, "shared");
+    } catch (error) {
+      if (!(error instanceof SyscallError)) throw error;
+      this.request.log.warn(`no deputy (${error.message}): its memory is read by way of a buffer`);
+      return undefined;
+    }
+  }
+
+  #save({ process, mm }: Collected, pagemap: Fd, source: PageSource): void {
     using writer = new PagesWriter(this.images, { pagemap: "pagemap", id: process.pid, pagesId: this.#nextPagesId() });
-    this.pagesWritten += savePages(rangesOf(mm, pagemap, aside), source, writer);
+    this.pagesWritten += savePages(rangesOf(mm, pagemap, source.aside), source, writer);
     writer.close();
   }
 
@@ -112,4 +144,9 @@ export class SavedMemory implements Disposable {
 
 function* rangesOf(mm: MmEntry, pagemap: Fd, aside: SetAside | undefined): Generator<PageRange> {
   for (const vma of mm.vmas) yield* aside?.rangesOf(vma) ?? pagesToSave(pagemap, vma);
+}
+
+/** Whether a process has MUCH_BYTES of its own in memory: proc_pid_status(5). */
+function hasMuch({ process }: Collected): boolean {
+  return process.status.rssAnonBytes >= MUCH_BYTES;
 }

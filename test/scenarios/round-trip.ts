@@ -1,11 +1,8 @@
 // A service of ours, and whole trips of a process tree through it: dumped over criurpc, seen to be gone, restored.
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import type { RequestOptions } from "../../src/client/options.js";
 import { type CriuClient, connect } from "../../src/index.js";
 import { SIG } from "../../src/kernel/abi/signal.js";
@@ -14,8 +11,8 @@ import { unless } from "../../src/kernel/errno.js";
 import { readStat } from "../../src/kernel/proc/stat.js";
 import { listChildren } from "../../src/kernel/proc/tasks.js";
 import { sys } from "../../src/kernel/syscalls.js";
+import { startServiceIn } from "../service/running-service.js";
 
-const stasis = fileURLToPath(new URL("../../../bin/stasis", import.meta.url));
 const POLL_MS = 10;
 const PATIENCE_MS = 30_000;
 
@@ -30,9 +27,8 @@ export interface Service extends AsyncDisposable {
 
 export async function startService(): Promise<Service> {
   const directory = mkdtempSync(join(tmpdir(), "stasis-service-"));
-  const address = join(directory, "socket");
-  const service = spawn(stasis, ["service", "--address", address], { cwd: directory, stdio: "ignore" });
-  await until("the service listens", () => existsSync(address));
+  const service = await startServiceIn(directory, "stasis");
+  const address = service.path;
   const client = connect(address);
   let made = 0;
   return {
@@ -46,9 +42,7 @@ export async function startService(): Promise<Service> {
     },
     async [Symbol.asyncDispose]() {
       await client[Symbol.asyncDispose]();
-      const ended = once(service, "exit");
-      service.kill("SIGTERM");
-      await ended;
+      await service.stop();
       rmSync(directory, { recursive: true, force: true });
     },
   };

@@ -3,6 +3,7 @@
 import { fstatSync } from "node:fs";
 import { create } from "@bufbuild/protobuf";
 import type { Fd } from "../../kernel/brand.js";
+import { sys } from "../../kernel/syscalls.js";
 import { StasisError } from "../../report/error.js";
 import type { ImageDirectory } from "../directory.js";
 import { io, writeFully } from "../file.js";
@@ -11,6 +12,12 @@ import { fileName } from "../format/magic.js";
 import { entryOf, PAGE_SIZE, PagemapFlag, type PageRun } from "../format/pagemap.js";
 import type { ImageWriter } from "../writer.js";
 import type { PagemapName, PagesReader } from "./read.js";
+
+/**
+ * The page cache takes a write in one piece of memory if it can, and the larger the piece, the sooner it is one that the machine has never
+ * touched: where the memory is a virtual machine's, its host has to find it first. 256 KiB: 0.3 s a GiB; 1 MiB: 0.4 to 1.8 s.
+ */
+const SPLICE_BYTES = 256 << 10;
 
 export interface PagesTarget {
   readonly pagemap: PagemapName;
@@ -81,6 +88,15 @@ export class PagesWriter implements Disposable {
   /** Content of announced pages, or some of it. */
   append(bytes: Uint8Array): void {
     writeFully(this.fd, bytes, fileName("pages", this.target.pagesId));
+  }
+
+  /** Content of announced pages, or some of it, out of a pipe: splice(2). */
+  appendFrom(pipe: Fd, lengthBytes: number): void {
+    const subject = { kind: "image", file: fileName("pages", this.target.pagesId) } as const;
+    io("write the image", subject, () => {
+      for (let left = lengthBytes; left > 0; )
+        left -= sys.splice(pipe, null, this.fd, null, BigInt(Math.min(left, SPLICE_BYTES)), 0);
+    });
   }
 
   /** Writes the rest of the pagemap. */

@@ -45,6 +45,8 @@ export interface TaskStatus {
   /** Transparent huge pages are not disabled by prctl(2); absent: the task has no memory of its own (zombie). */
   readonly thpEnabled?: boolean;
   readonly coredumping: boolean;
+  /** Private memory that is resident; 0: it has none of its own (zombie). */
+  readonly rssAnonBytes: number;
 }
 
 /** Of the process; undefined: it is gone. */
@@ -84,6 +86,7 @@ export function parseStatus(text: string): TaskStatus {
     noNewPrivs: rows.number("NoNewPrivs", "0") === 1,
     seccomp: rows.number("Seccomp", "0"),
     coredumping: rows.number("CoreDumping", "0") === 1,
+    rssAnonBytes: rows.kiB("RssAnon") * 1024,
     ...(kthread === undefined ? {} : { kthread: kthread === "1" }),
     ...(seccompFilters === undefined ? {} : { seccompFilters: Number(seccompFilters) }),
     ...(thpEnabled === undefined ? {} : { thpEnabled: thpEnabled === "1" }),
@@ -137,6 +140,11 @@ class Rows {
 
   number(key: string, absent?: string): number {
     return this.#number(key, this.text(key, absent));
+  }
+
+  /** "     1234 kB"; 0 without such a line. */
+  kiB(key: string): number {
+    return this.#number(key, this.text(key, "0 kB").replace(/ kB$/, ""));
   }
 
   numbers(key: string): number[] {

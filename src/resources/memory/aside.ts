@@ -1,4 +1,4 @@
-// Memory that a fork does not inherit, read while the target is frozen: a snapshot does not have it.
+// Memory that a fork does not inherit, read while the target is frozen: a copy (tracee/deputy.ts) does not have it.
 // madvise(2) MADV_DONTFORK, MADV_WIPEONFORK; private huge pages.
 import type { MmEntry, VmaEntry } from "../../images/format/entries.js";
 import { MADV, MAP } from "../../kernel/abi/mman.js";
@@ -13,9 +13,14 @@ const MOST_BYTES = 16n << 20n;
 /** Who maps huge pages first may take them from a forked child: mm/hugetlb.c, unmap_ref_private(). */
 const isPrivateHuge = ({ flags }: VmaEntry) => (flags & MAP.MAP_HUGETLB) !== 0 && (flags & MAP.MAP_PRIVATE) !== 0;
 
+interface Piece {
+  readonly range: PageRange;
+  readonly bytes: Uint8Array;
+}
+
 /** Page ranges with their contents. */
 export class SetAside {
-  readonly #pieces = new Map<VmaEntry, { readonly range: PageRange; readonly bytes: Uint8Array }[]>();
+  readonly #pieces = new Map<VmaEntry, Piece[]>();
 
   /** Result: undefined when there is too much of it. */
   static read(mm: MmEntry, pagemap: Fd, memory: TargetMemory): SetAside | undefined {
@@ -23,7 +28,7 @@ export class SetAside {
     let total = 0n;
     for (const vma of mm.vmas) {
       if ((vma.madv & NOT_INHERITED) === 0n && !isPrivateHuge(vma)) continue;
-      const pieces = [];
+      const pieces: Piece[] = [];
       for (const range of pagesToSave(pagemap, vma)) {
         total += range.end - range.start;
         if (total > MOST_BYTES) return undefined;
@@ -39,14 +44,20 @@ export class SetAside {
     return this.#pieces.get(vma)?.map(({ range }) => range);
   }
 
+  has(start: bigint): boolean {
+    return this.#find(start) !== undefined;
+  }
+
   /** Fills `bytes` with what was at `start`; false: that was not set aside. */
   readInto(start: bigint, bytes: Uint8Array): boolean {
-    for (const { range, bytes: kept } of [...this.#pieces.values()].flat()) {
-      if (start < range.start || start >= range.end) continue;
-      const at = Number(start - range.start);
-      bytes.set(kept.subarray(at, at + bytes.byteLength));
-      return true;
-    }
-    return false;
+    const found = this.#find(start);
+    if (found === undefined) return false;
+    const at = Number(start - found.range.start);
+    bytes.set(found.bytes.subarray(at, at + bytes.byteLength));
+    return true;
+  }
+
+  #find(start: bigint): Piece | undefined {
+    return [...this.#pieces.values()].flat().find(({ range }) => start >= range.start && start < range.end);
   }
 }

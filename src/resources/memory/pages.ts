@@ -4,14 +4,11 @@ import { VmaStatus } from "../../images/format/numbers.js";
 import { PagemapFlag } from "../../images/format/pagemap.js";
 import type { PagesWriter } from "../../images/pages/write.js";
 import { MAP, PAGE_SIZE } from "../../kernel/abi/mman.js";
-import { iovec } from "../../kernel/abi/ptrace.js";
-import { UIO_MAXIOV } from "../../kernel/abi/uio.js";
-import { asAddress, type Fd, type Pid } from "../../kernel/brand.js";
-import { addressOf } from "../../kernel/call.js";
-import { unless } from "../../kernel/errno.js";
+import { asAddress, type Fd } from "../../kernel/brand.js";
 import { CATEGORY, scanPages, tellsGuardPages } from "../../kernel/proc/pagemap.js";
-import { sys } from "../../kernel/syscalls.js";
-import { TargetMemory } from "../../tracee/memory.js";
+import type { TargetMemory } from "../../tracee/memory.js";
+import type { PagePiece, PagePipes } from "../../tracee/page-pipes.js";
+import type { SetAside } from "./aside.js";
 
 /** One run of pages to be saved. */
 export interface PageRange {
@@ -20,19 +17,17 @@ export interface PageRange {
   readonly flags: number;
 }
 
-/** Where the contents are read from; pieces that `aside` has are taken from there. */
-export type PageSource =
-  /** process_vm_readv: fastest, but pins pages and so un-shares what a fork shares copy-on-write. For a target about to be killed. */
-  | { readonly by: "process_vm_readv"; readonly pid: Pid }
-  /** /proc/PID/mem: leaves sharing as it is. */
-  | {
-      readonly by: "mem";
-      readonly memory: TargetMemory;
-      readonly aside?: { readInto(start: bigint, bytes: Uint8Array): boolean };
-    };
+/** Where the contents are read from. /proc/PID/mem leaves the sharing of pages as it is; process_vm_readv(2) would not: it pins them. */
+export interface PageSource {
+  readonly memory: TargetMemory;
+  /** Pieces that it has are taken from there. */
+  readonly aside?: SetAside;
+  /** A faster way, for a process with much memory. */
+  readonly pipes?: PagePipes | undefined;
+}
 
 /** Cache-sized: larger buffers were slower. */
-const BUFFER_BYTES = 512 * 1024;
+const BUFFER_BYTES = 256 * 1024;
 
 /** The pages of one mapping that hold something which is neither in a file nor all zero. */
 export function* pagesToSave(pagemap: Fd, vma: VmaEntry): Generator<PageRange> {
@@ -64,65 +59,63 @@ export function savePages(ranges: Iterable<PageRange>, source: PageSource, write
   return pages;
 }
 
-/** Gathers pieces of memory until the buffer is full, then reads and writes them at once. */
+/** Gathers pieces of memory until there is enough for one turn. */
 class PageCopy {
   readonly #buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
-  #pieces: { start: bigint; lengthBytes: number }[] = [];
-  #filled = 0;
+  #pieces: PagePiece[] = [];
+  #gathered = 0;
+  #pipes: PagePipes | undefined;
 
   constructor(
     readonly source: PageSource,
     readonly writer: PagesWriter,
-  ) {}
+  ) {
+    this.#pipes = source.pipes;
+  }
 
   add(start: bigint, end: bigint): void {
     for (let at = start; at < end; ) {
-      const lengthBytes = Math.min(BUFFER_BYTES - this.#filled, Number(end - at));
+      const turn = this.#pipes?.capacityBytes ?? BUFFER_BYTES;
+      const lengthBytes = Math.min(turn - this.#gathered, Number(end - at));
       this.#pieces.push({ start: at, lengthBytes });
-      this.#filled += lengthBytes;
+      this.#gathered += lengthBytes;
       at += BigInt(lengthBytes);
-      if (this.#filled === BUFFER_BYTES || this.#pieces.length === UIO_MAXIOV) this.flush();
+      if (this.#gathered >= turn) this.flush();
     }
   }
 
   flush(): void {
-    if (this.#filled === 0) return;
-    const bytes = this.#buffer.subarray(0, this.#filled);
-    if (this.source.by === "mem") this.#readByMem(this.source.memory, this.source.aside);
-    else this.#readByVm(this.source.pid, bytes);
-    this.writer.append(bytes);
+    if (this.#gathered > 0 && !this.#byPipes()) this.#byBuffer();
     this.#pieces = [];
-    this.#filled = 0;
+    this.#gathered = 0;
   }
 
-  #readByMem(memory: TargetMemory, aside: { readInto(start: bigint, bytes: Uint8Array): boolean } | undefined): void {
-    let at = 0;
+  #byPipes(): boolean {
+    const { aside } = this.source;
+    if (this.#pipes === undefined || this.#pieces.some(({ start }) => aside?.has(start))) return false;
+    const moved = this.#pipes.move(this.#pieces, (pipe, lengthBytes) => this.writer.appendFrom(pipe, lengthBytes));
+    if (!moved) this.#pipes = undefined;
+    return moved;
+  }
+
+  #byBuffer(): void {
+    let filled = 0;
     for (const { start, lengthBytes } of this.#pieces) {
-      const place = this.#buffer.subarray(at, at + lengthBytes);
-      if (aside?.readInto(start, place) !== true) memory.readInto(asAddress(start), place);
-      at += lengthBytes;
+      for (let done = 0; done < lengthBytes; ) {
+        const place = this.#buffer.subarray(filled, filled + Math.min(lengthBytes - done, BUFFER_BYTES - filled));
+        this.#read(start + BigInt(done), place);
+        done += place.byteLength;
+        filled += place.byteLength;
+        if (filled < BUFFER_BYTES) continue;
+        this.writer.append(this.#buffer);
+        filled = 0;
+      }
     }
+    this.writer.append(this.#buffer.subarray(0, filled));
   }
 
-  #readByVm(pid: Pid, bytes: Uint8Array): void {
-    const remote = new BigUint64Array(this.#pieces.length * 2);
-    this.#pieces.forEach(({ start, lengthBytes }, index) => {
-      remote[index * 2] = start;
-      remote[index * 2 + 1] = BigInt(lengthBytes);
-    });
-    const local = iovec.encode({ iov_base: addressOf(bytes), iov_len: BigInt(bytes.byteLength) });
-    const vector = new Uint8Array(remote.buffer);
-    // Mappings without PROT_READ end the call early; /proc/PID/mem reads them all the same.
-    const count = unless("EFAULT", () => sys.process_vm_readv(pid, local, 1, vector, this.#pieces.length, 0)) ?? 0;
-    if (count !== bytes.byteLength) this.#readRest(pid, count);
-  }
-
-  #readRest(pid: Pid, count: number): void {
-    using memory = new TargetMemory(pid);
-    let at = 0;
-    for (const { start, lengthBytes } of this.#pieces) {
-      if (at + lengthBytes > count) memory.readInto(asAddress(start), this.#buffer.subarray(at, at + lengthBytes));
-      at += lengthBytes;
-    }
+  #read(start: bigint, place: Uint8Array): void {
+    const { aside, memory } = this.source;
+    if (aside?.readInto(start, place) !== true) memory.readInto(asAddress(start), place);
   }
 }

@@ -20,6 +20,7 @@ Groups:\t4 24 1000
 NStgid:\t7536\t3
 NSpid:\t7537\t4
 Kthread:\t0
+RssAnon:\t    1948 kB
 CoreDumping:\t0
 THP_enabled:\t1
 Threads:\t2
@@ -71,6 +72,7 @@ test("the lines of status are those of the man page", () => {
     seccompFilters: 3,
     thpEnabled: true,
     coredumping: false,
+    rssAnonBytes: 1948 * 1024,
   });
 });
 
