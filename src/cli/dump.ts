@@ -5,8 +5,8 @@ import { dumpOptions } from "../options/views.js";
 import { StasisError } from "../report/error.js";
 import { engine } from "../service/engine.js";
 import { explain } from "../service/failure.js";
+import { scriptRunner } from "../service/scripts.js";
 import { workspaceOfCommand } from "../service/workspace.js";
-import { scriptRunner } from "./scripts.js";
 
 /** CRIU's exit status when a script refused post-dump: the images are whole, the processes run on. */
 const REFUSED_AT_THE_END = 255;

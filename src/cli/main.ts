@@ -1,6 +1,7 @@
 // The program: reads the command line, runs one command, ends with CRIU's exit status.
 import type { Given } from "../options/index.js";
 import { StasisError } from "../report/error.js";
+import { withConfiguration } from "../service/configuration.js";
 import { criuVersion, programName } from "../service/version.js";
 import { HelpShown, Misused, readCommandLine } from "./command-line.js";
 
@@ -23,7 +24,8 @@ const commands: ReadonlyMap<string, Command> = new Map([
     "restore",
     {
       summary: "restore the process tree in the images",
-      run: async (given) => (await import("./restore.js")).restoreCommand(given),
+      operands: true,
+      run: async (given, operands) => (await import("./restore.js")).restoreCommand(given, operands),
     },
   ],
   [
@@ -31,6 +33,14 @@ const commands: ReadonlyMap<string, Command> = new Map([
     {
       summary: "say whether this host has what is needed",
       run: async (given) => (await import("./check.js")).checkCommand(given),
+    },
+  ],
+  [
+    "cpuinfo",
+    {
+      summary: "dump: describe the processor in the images; check: compare it with them",
+      operands: true,
+      run: async (given, operands) => (await import("./cpuinfo.js")).cpuinfoCommand(given, operands),
     },
   ],
   [
@@ -78,5 +88,5 @@ async function runCommand(words: readonly string[], argv: readonly string[]): Pr
   if (command === undefined) throw new Misused(`stasis has no command ${JSON.stringify(name)}`);
   if (operands.length > 0 && command.operands === undefined)
     throw new Misused(`${JSON.stringify(operands[0])} is no option of ${name}`);
-  return command.run(given, operands, argv);
+  return command.run(withConfiguration(given), operands, argv);
 }

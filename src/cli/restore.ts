@@ -1,24 +1,25 @@
 // `stasis restore -D DIRECTORY [-d]`
-import { resolve } from "node:path";
 import { W } from "../kernel/abi/process.js";
-import { asPid, type Fd, type Pid } from "../kernel/brand.js";
+import { asPid } from "../kernel/brand.js";
 import { unless } from "../kernel/errno.js";
 import { sys } from "../kernel/syscalls.js";
 import { type Given, type Options, settle } from "../options/index.js";
 import { restoreOptions } from "../options/views.js";
 import { StasisError } from "../report/error.js";
 import { engine } from "../service/engine.js";
+import { becomeProgram } from "../service/exec.js";
 import { explain } from "../service/failure.js";
-import { checkInherited } from "../service/restore.js";
-import { writePidfile } from "../service/service.js";
+import { createPidfile } from "../service/pidfile.js";
+import { checkInherited, pidfileIn } from "../service/restore.js";
+import { scriptRunner } from "../service/scripts.js";
 import { workspaceOfCommand } from "../service/workspace.js";
-import { scriptRunner } from "./scripts.js";
 
 const tree = { kind: "host", what: "the process tree" } as const;
 
 /** Result: the exit status. Without -d, it comes when every restored process has ended. @throws StasisError for options that do not fit */
-export function restoreCommand(given: Given): number {
+export function restoreCommand(given: Given, operands: readonly string[]): number {
   const options = settle(given, "restore");
+  const program = programIn(operands, options);
   refuseWaitingForSibling(options);
   const view = restoreOptions(options);
   checkInherited(view);
@@ -26,20 +27,29 @@ export function restoreCommand(given: Given): number {
   const { images, workDir, log } = workspace;
   const scripts = scriptRunner(options.actionScripts, { images, workDir, log, rootPid: undefined });
   try {
+    using pidfile = createPidfile(pidfileIn(workDir, options.pidfile));
     const { rootPid } = engine.restore({ options: view, images, workDir, log, notify: scripts.notify });
-    keepPid(options.pidfile, workDir, rootPid);
+    pidfile.write(rootPid);
     log.info(`restored, the root is pid ${rootPid}`);
   } catch (thrown) {
     log.failure(explain(thrown, "restore", tree));
     return 1;
   }
+  becomeProgram(program, log);
   if (!options.detached) awaitChildren();
   return 0;
 }
 
-/** Relative to the work directory. */
-function keepPid(pidfile: string | undefined, workDir: Fd, pid: Pid): void {
-  if (pidfile !== undefined) writePidfile(resolve(`/proc/self/fd/${workDir}`, pidfile), pid);
+/** Not among the options: only a command line has words behind them. */
+function programIn(operands: readonly string[], { execOperands }: Options): readonly string[] {
+  if (execOperands === operands.length > 0) return operands;
+  throw new StasisError({
+    code: "OPTION_INVALID",
+    doing: "restore with",
+    subject: { kind: "option", name: "exec-cmd" },
+    reason: execOperands ? "no program stands behind --" : "words without it mean nothing",
+    remedy: "write --exec-cmd -- PROGRAM ARGUMENTS",
+  });
 }
 
 function refuseWaitingForSibling({ restoreSibling, detached }: Options): void {

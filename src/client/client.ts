@@ -125,6 +125,7 @@ export class CriuClient implements AsyncDisposable {
   #once(init: RequestInit, options: RequestOptions | undefined, call: CallOptions = {}): Promise<CriuResp> {
     return this.#tracked(call, async (signal) => {
       await using connection = await this.#transport(signal);
+      if (options?.execCmd !== undefined && options.execCmd.length > 0) connection.letGo();
       return await exchange(connection, init, options, { ...call, signal });
     });
   }

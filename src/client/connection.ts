@@ -35,6 +35,12 @@ export class Connection implements AsyncDisposable {
   ) {}
 
   #aborted = false;
+  #staying = false;
+
+  /** What serves becomes another program, which nobody waits for. */
+  letGo(): void {
+    this.#staying = true;
+  }
 
   /** Sends one request and waits for its answer. @throws CriuError, or the reason of the signal */
   async exchange(request: CriuReq, { signal, onNotify }: Exchange): Promise<CriuResp> {
@@ -81,7 +87,7 @@ export class Connection implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.socket[Symbol.dispose]();
-    await this.closed(this.#aborted);
+    if (!this.#staying || this.#aborted) await this.closed(this.#aborted);
   }
 }
 

@@ -16,6 +16,7 @@ import { asPid } from "../kernel/brand.js";
 import { unless } from "../kernel/errno.js";
 import { sys } from "../kernel/syscalls.js";
 import { StasisError } from "../report/error.js";
+import { describeProcessor } from "../resources/processor.js";
 import { type FrozenTask, freezeTree, thaw } from "../tracee/freeze.js";
 import { awaitEnd } from "../tracee/wait.js";
 import { CollectedTree } from "./collect.js";
@@ -31,6 +32,7 @@ export function dump(request: DumpRequest): DumpOutcome {
   const { options, log } = request;
   consult(request, "pre-dump");
   const images = ImageDirectory.create(request.images);
+  if (options.describeProcessor) images.write("cpuinfo", undefined, [describeProcessor()]);
   const clock = new Stopwatch();
   const root = asPid(options.pid);
   log.info(`freezing the tree under pid ${root}`);

@@ -6,6 +6,7 @@ import { type Report, StasisError } from "../report/error.js";
 import type { Log } from "../report/log.js";
 
 export type ScriptName =
+  | "status-ready"
   | "pre-dump"
   | "post-dump"
   | "query-ext-files"

@@ -19,6 +19,7 @@ import type { RestoreContext, Stage } from "../resources/kind.js";
 import { RestoredSharedMemory } from "../resources/memory/restored-shared.js";
 import { RestoredSegments } from "../resources/memory/shm-restored.js";
 import { onceFor } from "../resources/once.js";
+import { compareProcessor } from "../resources/processor.js";
 import { taskParts } from "../resources/task/index.js";
 import { type Grown, growUnder, joinGroups } from "../resources/tree/grow.js";
 import { becomeZombie } from "../resources/tree/zombies.js";
@@ -26,6 +27,7 @@ import type { Inside } from "../tracee/inside.js";
 import { cloneTask } from "../tracee/offspring.js";
 import { REGION_BYTES, type Seed, startSeed } from "../tracee/seed.js";
 import { awaitEnd } from "../tracee/wait.js";
+import { processorIn } from "./cpuinfo.js";
 import { Living } from "./living.js";
 import { findFreeRegion, type PlannedProcess, type PlannedTask, processesOf, readPlan } from "./plan.js";
 import { Rebuilt, type Surroundings } from "./rebuild.js";
@@ -61,6 +63,8 @@ class RestoreRun implements Disposable {
 
   run(): RestoreOutcome {
     const { images, inventory } = ImageDirectory.open(this.request.images);
+    const { compareProcessor: modes } = this.request.options;
+    if (modes !== undefined) compareProcessor(processorIn(images), modes);
     const root = readPlan(images, inventory);
     const context = this.#context(images);
     context.files.load();

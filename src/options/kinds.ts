@@ -20,11 +20,18 @@ const row = <T, R extends RpcField | undefined>(
   rpc: rpc as R,
 });
 
-export function flag<const R extends Field<boolean> = undefined>(about: About<R>): Option<boolean, R> {
+/** `onlyOn`: over RPC, false says nothing: it does not turn off what a configuration file turned on. So CRIU has it for some. */
+export function flag<const R extends Field<boolean> = undefined>(
+  about: About<R>,
+  { onlyOn = false }: { readonly onlyOn?: boolean } = {},
+): Option<boolean, R> {
   return row(about, {
     argument: "none",
     default: false,
-    fromRpc: (opts) => booleanIn(opts, about.rpc),
+    fromRpc(opts) {
+      const value = booleanIn(opts, about.rpc);
+      return onlyOn && value === false ? undefined : value;
+    },
     fromText: (text) => text !== "no",
   });
 }
@@ -122,6 +129,8 @@ interface Choices {
   readonly bare?: string;
   readonly default: number;
   readonly supported: readonly number[];
+  /** Where the field of the row is not sent. */
+  readonly orFromRpc?: (opts: CriuOpts) => number | undefined;
   /** What is said about the other ones. */
   readonly otherwise: { readonly reason: string; readonly remedy: string };
 }
@@ -130,11 +139,11 @@ export function choice<const R extends Field<number> = undefined>(
   about: About<R>,
   choices: Choices,
 ): Option<number, R> {
-  const { values, bare, supported, otherwise } = choices;
+  const { values, bare, supported, otherwise, orFromRpc = () => undefined } = choices;
   return row<number, R>(about, {
     argument: bare === undefined ? "required" : "optional",
     default: choices.default,
-    fromRpc: (opts) => numberIn(opts, about.rpc),
+    fromRpc: (opts) => numberIn(opts, about.rpc) ?? orFromRpc(opts),
     fromText(given) {
       const value = values[given === "" && bare !== undefined ? bare : given];
       if (value !== undefined) return value;

@@ -2,7 +2,7 @@
 import { type DescField, isFieldSet } from "@bufbuild/protobuf";
 import { type CriuOpts, CriuOptsSchema } from "../protocol/gen/rpc_pb.js";
 
-export type Operation = "dump" | "restore" | "check" | "service";
+export type Operation = "dump" | "restore" | "check" | "cpuinfo" | "service";
 /** A field of CriuOpts; field 39 is read by hand and counts as none. */
 export type RpcField = Exclude<keyof CriuOpts, "$typeName" | "$unknown">;
 

@@ -90,20 +90,6 @@ export const refusals = {
     reason: "closing descriptors first is not supported",
     remedy: "close it when starting stasis",
   }),
-  configFile: refused("configFile", {
-    cli: "config",
-    applies: both,
-    ...value,
-    reason: "configuration files are not supported yet",
-    remedy: "pass the options themselves",
-  }),
-  cpuCap: refused("cpuCap", {
-    applies: both,
-    argument: "optional",
-    neutral: [0, 0xffffffff],
-    reason: "comparing processors is not supported yet",
-    remedy: "leave it out and restore on the same kind of processor",
-  }),
   displayStats: refused("displayStats", {
     applies: both,
     reason: "printing statistics is not supported yet",
@@ -115,11 +101,6 @@ export const refusals = {
     applies: dump,
     reason: "finding devices by another path is not supported yet",
     remedy: "leave it out and put the device back where it was",
-  }),
-  execCmd: refused("execCmd", {
-    applies: restore,
-    reason: "becoming another program after the restore is not supported yet",
-    remedy: "leave it out and start that program yourself",
   }),
   extMasters: refused("extMasters", { cli: "enable-external-masters", applies: dump, ...mounts }),
   extMnt: refused("extMnt", { cli: "ext-mount-map", short: "M", applies: both, ...value, ...mounts }),

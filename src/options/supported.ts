@@ -3,13 +3,14 @@ import { CriuCgMode, CriuNetworkLockMethod, type CriuOpts, CriuPreDumpMode } fro
 import { readTag39 } from "../protocol/tag-39.js";
 import { choice, flag, integer, list, sizeBytes, text, verbosity } from "./kinds.js";
 import { BadText, type Operation, sent } from "./option.js";
+import { processorModes } from "./processor-modes.js";
 
 const dump: readonly Operation[] = ["dump"];
 const restore: readonly Operation[] = ["restore"];
 const both: readonly Operation[] = ["dump", "restore"];
 const check: readonly Operation[] = ["check"];
 const service: readonly Operation[] = ["service"];
-const all: readonly Operation[] = ["dump", "restore", "check", "service"];
+const all: readonly Operation[] = ["dump", "restore", "check", "cpuinfo", "service"];
 
 const { IGNORE, CG_NONE, PROPS, SOFT, FULL, STRICT, DEFAULT } = CriuCgMode;
 const { IPTABLES, NFTABLES, SKIP } = CriuNetworkLockMethod;
@@ -33,16 +34,41 @@ function inheritedFd(given: string): InheritedFd {
 
 export const supported = {
   actionScripts: list(
-    { cli: "action-script", applies: both, summary: "run this file at every step that has a name; may be repeated" },
+    {
+      cli: "action-script",
+      applies: [...both, "service"],
+      summary: "run this file at every step that has a name; may be repeated",
+    },
     { item: String },
   ),
   address: text({ cli: "address", applies: service, summary: "the path of the socket" }),
   allFeatures: flag({ cli: "all", applies: check, summary: "check everything" }),
+  configFile: text({
+    cli: "config",
+    rpc: "configFile",
+    applies: all,
+    summary: "read options from this file; of an RPC request, over everything else",
+  }),
+  cpuCap: processorModes({
+    cli: "cpu-cap",
+    rpc: "cpuCap",
+    applies: ["dump", "restore", "cpuinfo"],
+    summary: "compare processors: fpu, ins, cpu, all, none, ^ for not (alone: all); a dump writes cpuinfo.img for it",
+  }),
   detached: flag({
     cli: "restore-detached",
     short: "d",
     applies: ["restore", "service"],
     summary: "restore: do not wait until the restored processes end; service (--daemon): go to the background",
+  }),
+  execCmd: list(
+    { rpc: "execCmd", applies: restore, summary: "the program to become after the restore, and its arguments" },
+    { item: String, fromRpc: (opts) => sent(opts, "execCmd") },
+  ),
+  execOperands: flag({
+    cli: "exec-cmd",
+    applies: restore,
+    summary: "become the program behind -- after the restore, as the parent of the restored root",
   }),
   experimental: flag({ cli: "experimental", applies: check, summary: "check experimental features as well" }),
   extra: flag({ cli: "extra", applies: check, summary: "check optional features as well" }),
@@ -72,20 +98,26 @@ export const supported = {
     },
     { item: inheritedFd, fromRpc: (opts) => sent(opts, "inheritFd")?.map(({ key, fd }) => ({ key, fd })) },
   ),
-  leaveRunning: flag({
-    cli: "leave-running",
-    short: "R",
-    rpc: "leaveRunning",
-    applies: dump,
-    summary: "let the processes run on after the dump",
-  }),
-  leaveStopped: flag({
-    cli: "leave-stopped",
-    short: "s",
-    rpc: "leaveStopped",
-    applies: both,
-    summary: "leave the processes stopped",
-  }),
+  leaveRunning: flag(
+    {
+      cli: "leave-running",
+      short: "R",
+      rpc: "leaveRunning",
+      applies: dump,
+      summary: "let the processes run on after the dump",
+    },
+    { onlyOn: true },
+  ),
+  leaveStopped: flag(
+    {
+      cli: "leave-stopped",
+      short: "s",
+      rpc: "leaveStopped",
+      applies: both,
+      summary: "leave the processes stopped",
+    },
+    { onlyOn: true },
+  ),
   logFile: text({ cli: "log-file", short: "o", rpc: "logFile", applies: all, summary: "the log (default: stderr)" }),
   logLevel: verbosity(
     {
@@ -97,8 +129,8 @@ export const supported = {
     },
     DEFAULT_LOG_LEVEL,
   ),
-  logToStderr: flag({ rpc: "logToStderr", applies: all, summary: "write the log to stderr" }),
-  manageCgroups: flag({ rpc: "manageCgroups", applies: both, summary: "manage_cgroups_mode SOFT or IGNORE" }),
+  logToStderr: flag({ rpc: "logToStderr", applies: all, summary: "write the log to stderr" }, { onlyOn: true }),
+  manageCgroups: flag({ rpc: "manageCgroups", applies: both, summary: "older: manage_cgroups_mode SOFT or IGNORE" }),
   manageCgroupsMode: choice(
     {
       cli: "manage-cgroups",
@@ -111,6 +143,10 @@ export const supported = {
       bare: "default",
       default: DEFAULT,
       supported: [IGNORE, SOFT, DEFAULT],
+      orFromRpc(opts) {
+        const managed = sent(opts, "manageCgroups");
+        return managed === undefined ? undefined : managed ? SOFT : IGNORE;
+      },
       otherwise: {
         reason: "this mode needs cgroups in the images, which are not supported yet",
         remedy: "use ignore or soft",
@@ -137,19 +173,25 @@ export const supported = {
   noDefaultConfig: flag({
     cli: "no-default-config",
     applies: all,
-    summary: "read no default configuration; none is ever",
+    summary: "read neither /etc/criu/default.conf nor ~/.criu/default.conf",
   }),
   noSeccomp: {
     ...flag({ cli: "no-seccomp", applies: dump, summary: "leave out strict mode and filters of seccomp" }),
     fromRpc: (opts: CriuOpts) => readTag39(opts).noSeccomp,
   },
-  notifyScripts: flag({ rpc: "notifyScripts", applies: both, summary: "notify the client at every step with a name" }),
-  orphanPtsMaster: flag({
-    cli: "orphan-pts-master",
-    rpc: "orphanPtsMaster",
-    applies: both,
-    summary: "a terminal whose master is outside of the tree gets a new one, which an RPC client is given",
-  }),
+  notifyScripts: flag(
+    { rpc: "notifyScripts", applies: both, summary: "notify the client at every step with a name" },
+    { onlyOn: true },
+  ),
+  orphanPtsMaster: flag(
+    {
+      cli: "orphan-pts-master",
+      rpc: "orphanPtsMaster",
+      applies: both,
+      summary: "a terminal whose master is outside of the tree gets a new one, which an RPC client is given",
+    },
+    { onlyOn: true },
+  ),
   pid: integer(
     { cli: "tree", short: "t", rpc: "pid", applies: dump, summary: "the root of the process tree" },
     { default: undefined, least: 1 },

@@ -3,6 +3,9 @@ import { asFd, type Fd } from "../kernel/brand.js";
 import { CriuCgMode } from "../protocol/gen/rpc_pb.js";
 import type { Options } from "./index.js";
 
+/** CPU_CAP_IMAGE: somebody asked for the comparison. */
+const CPU_IMAGE = 8;
+
 export interface DumpOptions {
   readonly pid: number;
   readonly finalState: "kill" | "run" | "stop";
@@ -16,6 +19,8 @@ export interface DumpOptions {
   readonly fileLocks: boolean;
   /** What becomes of a tree in another control group: forgotten, or refused. */
   readonly cgroups: "ignore" | "refuse";
+  /** cpuinfo.img is written. */
+  readonly describeProcessor: boolean;
   /** For freezing; 0: as long as it takes. */
   readonly timeoutSeconds: number;
 }
@@ -42,6 +47,7 @@ export function dumpOptions(options: Options, pid: number): DumpOptions {
     ghostLimitBytes,
     noSeccomp,
     cgroups: manageCgroupsMode === CriuCgMode.IGNORE ? "ignore" : "refuse",
+    describeProcessor: (options.cpuCap & CPU_IMAGE) !== 0,
     timeoutSeconds,
   };
 }
@@ -53,6 +59,8 @@ export interface RestoreOptions {
   readonly leaveStopped: boolean;
   /** The root becomes a child of our parent. */
   readonly siblings: boolean;
+  /** Bits of `cpu_cap`; undefined: processors are not compared. */
+  readonly compareProcessor: number | undefined;
   readonly inheritedFds: readonly { readonly key: string; readonly fd: Fd }[];
 }
 
@@ -62,12 +70,14 @@ export function restoreOptions({
   leaveStopped,
   restoreSibling,
   inheritedFds,
+  cpuCap,
 }: Options): RestoreOptions {
   return {
     shellJob,
     orphanPtsMaster,
     leaveStopped,
     siblings: restoreSibling,
+    compareProcessor: (cpuCap & CPU_IMAGE) === 0 ? undefined : cpuCap,
     inheritedFds: inheritedFds.map(({ key, fd }) => ({ key, fd: asFd(fd) })),
   };
 }

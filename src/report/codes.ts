@@ -36,6 +36,11 @@ export const codes = {
   OPTION_UNSUPPORTED: { class: "refused", crErrno: EBADRQC, meaning: "an option is known and not supported yet" },
   PEER_NOT_ALLOWED: { class: "refused", crErrno: EACCES, meaning: "the client may not ask for this" },
   PID_BUSY: { class: "refused", crErrno: EEXIST, meaning: "a pid that the restore needs is taken" },
+  PROCESSOR_UNSUITABLE: {
+    class: "refused",
+    crErrno: 0,
+    meaning: "this processor cannot stand in for the one of the dump",
+  },
   PROTOCOL: { class: "invalid", crErrno: 0, meaning: "a message is malformed or comes at the wrong moment" },
   REQUEST_UNSUPPORTED: { class: "refused", crErrno: 0, meaning: "a request type is known and not supported yet" },
   TARGET_LOST: { class: "failed", crErrno: 0, meaning: "a process went away or moved while it was being worked on" },

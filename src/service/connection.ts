@@ -27,9 +27,10 @@ export function serve(session: Session): number {
       session.log.warn(`the connection cannot stay open after a request of type ${request.type}`);
       return PROTOCOL_STATUS;
     }
-    const { response, status } = answer(request, type, session);
+    const { response, status, afterwards } = answer(request, type, session);
     const delivered = response === undefined || sendMessage(session.socket, encodeResponse(response));
     if (!delivered) session.log.warn("the client is gone, it gets no answer");
+    afterwards?.();
     if (!delivered || stranger || !request.keepOpen) return delivered ? status : 1;
   }
 }

@@ -4,7 +4,7 @@ import { type DumpOptions, dumpOptions } from "../options/views.js";
 import { type CriuReq, CriuReqType } from "../protocol/gen/rpc_pb.js";
 import { StasisError } from "../report/error.js";
 import { explain } from "./failure.js";
-import { notifyClient, notifyNobody } from "./notify.js";
+import { notifyAll } from "./notify.js";
 import { type Answer, optionsOf, type Session, showTitle, workspaceOf } from "./session.js";
 
 export function handleDump(request: CriuReq, session: Session): Answer {
@@ -29,7 +29,7 @@ function dumpFor(request: CriuReq, session: Session): { readonly answered: boole
   using workspace = workspaceOf(options, session);
   const { images, workDir, log } = workspace;
   showTitle(`dump --rpc -t ${view.pid}`);
-  const notify = options.notifyScripts ? notifyClient(socket, log) : notifyNobody;
+  const notify = notifyAll(options, socket, workspace, asPid(view.pid));
   try {
     const { pid, socketInode } = peer;
     engine.dump({ options: view, images, workDir, log, notify, peer: { pid, socketInode } });

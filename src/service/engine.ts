@@ -1,5 +1,7 @@
 // What the service needs of the engine. An interface, so that a test can serve without dumping anything.
+import type { Fd } from "../kernel/brand.js";
 import { check, features } from "../operations/check.js";
+import { checkProcessor, dumpProcessor } from "../operations/cpuinfo.js";
 import { dump } from "../operations/dump.js";
 import type { DumpOutcome, DumpRequest, RestoreOutcome, RestoreRequest } from "../operations/requests.js";
 import { restore } from "../operations/restore.js";
@@ -17,6 +19,10 @@ export interface Engine {
   restore(request: RestoreRequest): RestoreOutcome;
   check(): unknown;
   features(): Features;
+  /** Writes cpuinfo.img. */
+  dumpProcessor(images: Fd): void;
+  /** `modes`: bits of `cpu_cap`. */
+  checkProcessor(images: Fd, modes: number): void;
 }
 
-export const engine: Engine = { dump, restore, check, features };
+export const engine: Engine = { dump, restore, check, features, dumpProcessor, checkProcessor };

@@ -1,16 +1,31 @@
 // NOTIFY: the client is told of a step by its name, and the operation waits until it has answered.
 import type { Fd, Pid } from "../kernel/brand.js";
 import type { ScriptName } from "../operations/requests.js";
+import type { Options } from "../options/index.js";
 import { receiveMessage, sendMessage } from "../protocol/framing.js";
 import { CriuReqType } from "../protocol/gen/rpc_pb.js";
 import { decodeRequest } from "../protocol/request.js";
 import { encodeResponse } from "../protocol/response.js";
 import { StasisError } from "../report/error.js";
 import type { Log } from "../report/log.js";
+import { scriptRunner } from "./scripts.js";
+import type { Workspace } from "./workspace.js";
 
 /** Tells somebody of a step; false: they refuse to go on. */
 export type Notify = (script: ScriptName, pid?: Pid) => boolean;
-export const notifyNobody: Notify = () => true;
+
+/** The client first; the scripts of a configuration file once it agrees. */
+export function notifyAll(
+  { notifyScripts, actionScripts }: Pick<Options, "notifyScripts" | "actionScripts">,
+  socket: Fd,
+  { images, workDir, log }: Workspace,
+  rootPid?: Pid,
+): Notify {
+  const client = notifyScripts ? notifyClient(socket, log) : () => true;
+  if (actionScripts.length === 0) return client;
+  const scripts = scriptRunner(actionScripts, { images, workDir, log, rootPid });
+  return (script, pid) => client(script, pid) && scripts.notify(script, pid);
+}
 
 /** Notifies the client. Anything but an acknowledgement refuses: another type, success that is false or absent, a closed connection. */
 export function notifyClient(socket: Fd, log: Log): Notify {

@@ -2,10 +2,12 @@
 import { CriuReqType } from "../protocol/gen/rpc_pb.js";
 import type { ResponseInit } from "../protocol/response.js";
 import { StasisError } from "../report/error.js";
+import { handleProcessor } from "./cpuinfo.js";
 import { handleDump } from "./dump.js";
 import { handleCheck, handleFeatureCheck, handleVersion } from "./inquiries.js";
 import { handleRestore } from "./restore.js";
 import type { Handler } from "./session.js";
+import { handleWait } from "./wait.js";
 
 export interface RequestType {
   readonly handle: Handler;
@@ -20,7 +22,6 @@ export interface RequestType {
 const PROTOCOL_STATUS = 255;
 const steps = ["dumps in several steps are not supported yet", "use DUMP"] as const;
 const pageServers = ["page servers are not supported yet", "dump to a directory and copy it"] as const;
-const processors = ["comparing processors is not supported yet", "restore on the same kind of processor"] as const;
 
 /** A type that is known and not supported yet. */
 function refused(
@@ -66,11 +67,11 @@ export const requestTypes: ReadonlyMap<CriuReqType, RequestType> = new Map([
   [CHECK, { handle: handleCheck, answer: CHECK, ...ends }],
   [PRE_DUMP, refused("PRE_DUMP", steps, { answer: PRE_DUMP, keepOpen: false, failure: PROTOCOL_STATUS })],
   [PAGE_SERVER, refused("PAGE_SERVER", pageServers, { answer: PAGE_SERVER, ...stays })],
-  [CPUINFO_DUMP, refused("CPUINFO_DUMP", processors, { answer: CPUINFO_DUMP, ...stays })],
-  [CPUINFO_CHECK, refused("CPUINFO_CHECK", processors, { answer: CPUINFO_CHECK, ...stays })],
+  [CPUINFO_DUMP, { handle: handleProcessor(CPUINFO_DUMP), answer: CPUINFO_DUMP, ...stays }],
+  [CPUINFO_CHECK, { handle: handleProcessor(CPUINFO_CHECK), answer: CPUINFO_CHECK, ...stays }],
   [FEATURE_CHECK, { handle: handleFeatureCheck, answer: FEATURE_CHECK, ...stays }],
   [VERSION, { handle: handleVersion, answer: VERSION, ...stays }],
-  [WAIT_PID, refused("WAIT_PID", pageServers, { answer: WAIT_PID, ...ends })],
+  [WAIT_PID, { handle: handleWait, answer: WAIT_PID, ...ends }],
   // Answered as PAGE_SERVER: CRIU does, and its clients look for that.
   [CriuReqType.PAGE_SERVER_CHLD, refused("PAGE_SERVER_CHLD", pageServers, { answer: PAGE_SERVER, ...stays })],
   [SINGLE_PRE_DUMP, refused("SINGLE_PRE_DUMP", steps, { answer: SINGLE_PRE_DUMP, ...fails })],

@@ -1,13 +1,17 @@
 // The request RESTORE.
+import { resolve } from "node:path";
 import { F_GETFD } from "../kernel/abi/fcntl.js";
+import type { Fd } from "../kernel/brand.js";
 import { unless } from "../kernel/errno.js";
 import { sys } from "../kernel/syscalls.js";
 import { RestoreFailed, type RestoreOutcome } from "../operations/requests.js";
 import { type RestoreOptions, restoreOptions } from "../options/views.js";
 import { type CriuReq, CriuReqType } from "../protocol/gen/rpc_pb.js";
 import { StasisError } from "../report/error.js";
+import { becomeAfter } from "./exec.js";
 import { explain } from "./failure.js";
-import { giveTerminalTo, notifyClient, notifyNobody } from "./notify.js";
+import { giveTerminalTo, notifyAll } from "./notify.js";
+import { createPidfile } from "./pidfile.js";
 import { type Answer, optionsOf, type Session, showTitle, workspaceOf } from "./session.js";
 
 /** What the answer carries when no root was made. */
@@ -17,8 +21,9 @@ const tree = { kind: "host", what: "the process tree" } as const;
 export function handleRestore(request: CriuReq, session: Session): Answer {
   const type = CriuReqType.RESTORE;
   try {
-    const { rootPid } = restoreFor(request, session);
-    return { response: { type, success: true, restore: { pid: rootPid } }, status: 0 };
+    const { rootPid, afterwards } = restoreFor(request, session);
+    const response = { type, success: true, restore: { pid: rootPid } };
+    return { response, status: 0, ...(afterwards === undefined ? {} : { afterwards }) };
   } catch (thrown) {
     const error = explain(thrown, "restore", tree);
     const pid = thrown instanceof RestoreFailed ? thrown.rootPid : NO_PID;
@@ -27,7 +32,7 @@ export function handleRestore(request: CriuReq, session: Session): Answer {
   }
 }
 
-function restoreFor(request: CriuReq, session: Session): RestoreOutcome {
+function restoreFor(request: CriuReq, session: Session): RestoreOutcome & Pick<Answer, "afterwards"> {
   const { peer, engine, socket } = session;
   const options = optionsOf(request, "restore", session);
   const view = restoreOptions(options);
@@ -36,15 +41,23 @@ function restoreFor(request: CriuReq, session: Session): RestoreOutcome {
   using workspace = workspaceOf(options, session);
   const { images, workDir, log } = workspace;
   showTitle("restore --rpc");
-  const notify = options.notifyScripts ? notifyClient(socket, log) : notifyNobody;
+  const notify = notifyAll(options, socket, workspace);
   const client = options.notifyScripts ? { giveTerminal: giveTerminalTo(socket, log) } : {};
   try {
-    return engine.restore({ options: view, images, workDir, log, notify, ...client });
+    using pidfile = createPidfile(pidfileIn(workDir, options.pidfile));
+    const outcome = engine.restore({ options: view, images, workDir, log, notify, ...client });
+    pidfile.write(outcome.rootPid);
+    return { ...outcome, ...becomeAfter(options.execCmd, log, socket) };
   } catch (thrown) {
     const error = explain(thrown, "restore", tree);
     log.failure(error);
     throw error;
   }
+}
+
+/** Relative to the work directory. */
+export function pidfileIn(workDir: Fd, path: string | undefined): string | undefined {
+  return path === undefined ? undefined : resolve(`/proc/self/fd/${workDir}`, path);
 }
 
 /** Descriptors to inherit are our own, from whoever started us. @throws StasisError OPTION_INVALID */

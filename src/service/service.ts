@@ -1,16 +1,18 @@
 // `stasis service`: its start-up in CRIU's order, and its end.
-import { rmSync, writeFileSync, writeSync } from "node:fs";
-import { asFd } from "../kernel/brand.js";
+import { rmSync, writeSync } from "node:fs";
+import { asFd, type Fd } from "../kernel/brand.js";
 import { unless } from "../kernel/errno.js";
 import { sys } from "../kernel/syscalls.js";
 import type { Options } from "../options/index.js";
 import { StasisError } from "../report/error.js";
+import type { LineLog } from "../report/log.js";
 import { DEFAULT_ADDRESS, listenAt } from "./listen.js";
+import { createPidfile } from "./pidfile.js";
+import { scriptRunner } from "./scripts.js";
 import { Supervisor } from "./supervisor.js";
 import { openDirectory, openLog, stderrLog } from "./workspace.js";
 
 const DEFAULT_MODE = 0o666;
-const PIDFILE_MODE = 0o600;
 
 /** Runs until SIGTERM or SIGINT; then nothing of it is left. @throws StasisError when it cannot start, or cannot go on */
 export async function runService(options: Options): Promise<void> {
@@ -21,7 +23,7 @@ export async function runService(options: Options): Promise<void> {
   sys.fchdir(directory.fd);
   using log = logFile === undefined ? stderrLog(logLevel) : openLog(logFile, directory.fd, logLevel);
   using listening = listenAt(options.address ?? DEFAULT_ADDRESS, mode);
-  using _pidfile = writePidfile(options.pidfile);
+  using pidfile = createPidfile(options.pidfile);
   const supervisor = new Supervisor(listening.fd, { waiting: options.workers, log });
   const stop = (signal: NodeJS.Signals) => {
     log.info(`${signal}: the service ends`);
@@ -31,6 +33,8 @@ export async function runService(options: Options): Promise<void> {
   process.title = "stasis: service";
   try {
     await supervisor.start();
+    pidfile.write(process.pid);
+    announce(options, directory.fd, log);
     log.info(`the service listens on ${listening.path}`);
     tellReady(options.statusFd);
     await supervisor.ended;
@@ -38,6 +42,7 @@ export async function runService(options: Options): Promise<void> {
     if (error instanceof StasisError) log.failure(error);
     throw error;
   } finally {
+    if (options.pidfile !== undefined) rmSync(options.pidfile, { force: true });
     process.off("SIGTERM", stop).off("SIGINT", stop);
   }
 }
@@ -53,22 +58,17 @@ function modeOf(text: string | undefined): number {
   });
 }
 
-/** A new file with our pid and no newline, as CRIU writes it; removed at the end. @throws StasisError when it is there already */
-export function writePidfile(path: string | undefined, pid = process.pid): Disposable {
-  if (path === undefined) return { [Symbol.dispose]: () => undefined };
-  try {
-    writeFileSync(path, String(pid), { flag: "wx", mode: PIDFILE_MODE });
-  } catch (error) {
-    if (!(error instanceof Error && "code" in error)) throw error;
-    throw new StasisError({
-      code: "IO_FAILED",
-      doing: "write the pid file",
-      subject: { kind: "path", path },
-      reason: error.code === "EEXIST" ? "it exists already" : String(error.code),
-      cause: error,
-    });
-  }
-  return { [Symbol.dispose]: () => rmSync(path, { force: true }) };
+/** Action scripts of the service's own: they hear that it is ready, and nothing of what clients ask for. */
+function announce({ actionScripts }: Options, workDir: Fd, log: LineLog): void {
+  const scripts = scriptRunner(actionScripts, { images: workDir, workDir, log, rootPid: undefined });
+  if (scripts.notify("status-ready")) return;
+  throw new StasisError({
+    code: "CANCELLED",
+    doing: "start",
+    subject: { kind: "host", what: "the service" },
+    reason: "an action script refused status-ready",
+    remedy: "have the script end with status 0",
+  });
 }
 
 /** One zero byte for whoever waits, and the descriptor is closed. */

@@ -1,11 +1,13 @@
 // What the requests of one connection share.
 import type { Fd } from "../kernel/brand.js";
+import { mergeGiven } from "../options/config.js";
 import { type Given, givenIn, type Operation, type Options, settle } from "../options/index.js";
 import { isSent } from "../options/option.js";
 import type { CriuOpts, CriuReq } from "../protocol/gen/rpc_pb.js";
 import type { ResponseInit } from "../protocol/response.js";
 import { StasisError } from "../report/error.js";
 import type { LineLog } from "../report/log.js";
+import { readConfiguration } from "./configuration.js";
 import type { Engine } from "./engine.js";
 import type { Peer } from "./peer.js";
 import { openDirectory, openLog, openWorkspace, stderrLog, type Workspace } from "./workspace.js";
@@ -27,18 +29,40 @@ export interface Answer {
   readonly response: ResponseInit | undefined;
   /** What swrk exits with. */
   readonly status: number;
+  /** What is done when the client has it. */
+  readonly afterwards?: () => void;
 }
 export type Handler = (request: CriuReq, session: Session) => Answer;
 
 /** CRIU's name of a log that has none. */
 const DEFAULT_LOG = "criu.log";
 
-/** @throws StasisError for a request that needs options and has none, and for options that are refused */
+/**
+ * What a request asks for, over what our own command line says, under what the request's configuration file says.
+ * @throws StasisError for a request that needs options and has none, and for options that are refused
+ */
 export function optionsOf(request: CriuReq, operation: Operation, session: Session): Options {
   const { opts } = request;
   if (opts === undefined) throw withoutOpts(operation);
   if (session.kind === "service") refuseInherited(opts, operation);
-  return settle({ ...session.given, ...givenIn(opts) }, operation);
+  // CRIU takes the level from the request alone, be it the default.
+  const { logLevel: _ours, ...given } = session.given;
+  const asked = givenIn(opts);
+  if (opts.logFile.includes("/"))
+    throw needed("log_file", "it names a directory; set work_dir_fd to the directory of the log");
+  return settle(underConfiguration(mergeGiven(given, asked)), operation);
+}
+
+/** Directories that the file names count more than those that the client has open. */
+function underConfiguration(asked: Given): Given {
+  if (typeof asked.configFile !== "string" || asked.configFile === "") return asked;
+  const { logLevel: _theirs, ...file } = readConfiguration(asked.configFile);
+  const { imagesDirFd, workDirFd, ...rest } = asked;
+  return {
+    ...mergeGiven(rest, file),
+    ...(file.imagesDir === undefined ? { imagesDirFd } : {}),
+    ...(file.workDir === undefined ? { workDirFd } : {}),
+  };
 }
 
 const withoutOpts = (operation: Operation) =>
@@ -78,8 +102,6 @@ export function workspaceOf(options: Options, { peer }: Session): Workspace {
     },
     log(at) {
       if (logToStderr) return stderrLog(logLevel);
-      if (logFile?.includes("/"))
-        throw needed("log_file", "it names a directory; set work_dir_fd to the directory of the log");
       return openLog(logFile ?? DEFAULT_LOG, at, logLevel);
     },
   });

@@ -29,6 +29,8 @@ export function fakeEngine(overrides: Partial<Engine> = {}): FakeEngine {
       return { rootPid: asPid(4711) };
     },
     check: () => undefined,
+    dumpProcessor: () => undefined,
+    checkProcessor: () => undefined,
     features: () => ({ memTrack: true, lazyPages: false, pidfdStore: true }),
     ...overrides,
   };

@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import type { Fd, Pid } from "../kernel/brand.js";
 import type { ScriptName } from "../operations/requests.js";
 import type { Log } from "../report/log.js";
-import type { Notify } from "../service/notify.js";
+import type { Notify } from "./notify.js";
 
 export interface ScriptRunner {
   readonly notify: Notify;
