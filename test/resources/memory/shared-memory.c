@@ -39,6 +39,7 @@ static long blocks(volatile void *at, size_t length)
 static void child(volatile uint32_t *shared, volatile uint32_t *sparse)
 {
 	must(munmap((void *)shared, PAGE));
+	__atomic_add_fetch(&shared[2000], 1, __ATOMIC_SEQ_CST);
 	for (;;) {
 		if (shared[1024] != 0 && shared[1025] == 0) shared[1025] = shared[1024] + sparse[5 << 18];
 		usleep(1000);
@@ -82,6 +83,7 @@ int main(void)
 	close(gone);
 	close(small);
 	long before = blocks(sparse, 256 << 20);
+	while (shared[2000] != 2) usleep(1000); /* both children have unmapped what they do without */
 	ready();
 	wait_until_told();
 
