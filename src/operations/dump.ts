@@ -15,6 +15,7 @@ import { SIG } from "../kernel/abi/signal.js";
 import { asPid } from "../kernel/brand.js";
 import { unless } from "../kernel/errno.js";
 import { sys } from "../kernel/syscalls.js";
+import type { DumpOptions } from "../options/views.js";
 import { StasisError } from "../report/error.js";
 import { describeProcessor } from "../resources/processor.js";
 import { type FrozenTask, freezeTree, thaw } from "../tracee/freeze.js";
@@ -54,7 +55,7 @@ export function dump(request: DumpRequest): DumpOutcome {
     if (early) letGo();
     const frozenUs = clock.lapUs();
     if (early) memory.savePrivate();
-    images.commit(inventory(tree), { durable: false });
+    images.commit(inventory(tree, options), { durable: false });
     consult(request, "post-dump");
     const memoryUs = clock.lapUs();
     if (options.finalState === "kill") {
@@ -98,7 +99,7 @@ function consult(request: DumpRequest, script: "pre-dump" | "post-dump"): void {
   });
 }
 
-function inventory(tree: CollectedTree) {
+function inventory(tree: CollectedTree, { tcpClose }: DumpOptions) {
   return create(InventoryEntrySchema, {
     imgVersion: ImageVersion.V1_1,
     fdinfoPerId: true,
@@ -107,6 +108,7 @@ function inventory(tree: CollectedTree) {
     rootCgSet: 1,
     lsmtype: Lsmtype.NO_LSM,
     networkLockMethod: NetworkLock.SKIP,
+    ...(tcpClose ? { tcpClose } : {}),
     pluginsEntry: create(PluginsEntrySchema),
     dumpCriuRunId: randomUUID(),
   });

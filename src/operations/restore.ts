@@ -1,7 +1,7 @@
 // RESTORE: images into a running process tree. Reads top to bottom: plan, grow, fill, let go.
 import { create } from "@bufbuild/protobuf";
 import { ImageDirectory } from "../images/directory.js";
-import { RestoreStatsEntrySchema, StatsEntrySchema } from "../images/format/entries.js";
+import { type InventoryEntry, RestoreStatsEntrySchema, StatsEntrySchema } from "../images/format/entries.js";
 import { CLONE } from "../kernel/abi/process.js";
 import { SIG } from "../kernel/abi/signal.js";
 import { asPid, type Pid } from "../kernel/brand.js";
@@ -11,6 +11,7 @@ import { readStat } from "../kernel/proc/stat.js";
 import { listThreads } from "../kernel/proc/tasks.js";
 import { Scope } from "../kernel/scope.js";
 import { sys } from "../kernel/syscalls.js";
+import type { RestoreOptions } from "../options/views.js";
 import { StasisError } from "../report/error.js";
 import { RestoredMemfds } from "../resources/files/memfd-restored.js";
 import { RestoredFileTable } from "../resources/files/restored-table.js";
@@ -65,6 +66,7 @@ class RestoreRun implements Disposable {
     const { images, inventory } = ImageDirectory.open(this.request.images);
     const { compareProcessor: modes } = this.request.options;
     if (modes !== undefined) compareProcessor(processorIn(images), modes);
+    checkOptions(inventory, this.request.options);
     const root = readPlan(images, inventory);
     const context = this.#context(images);
     context.files.load();
@@ -227,6 +229,18 @@ function validate(root: PlannedProcess, context: RestoreContext): void {
       if (part.of === "thread") for (const thread of threads) part.validate?.(thread.core, context);
     }
   }
+}
+
+/** Connections that were not saved can only come back closed. */
+function checkOptions(inventory: InventoryEntry, { tcpClose }: RestoreOptions): void {
+  if (!inventory.tcpClose || tcpClose) return;
+  throw new StasisError({
+    code: "OPTION_UNSUPPORTED",
+    doing: "restore without",
+    subject: { kind: "option", name: "tcp-close" },
+    reason: "the dump was made with it, so the images have no TCP connections",
+    remedy: "pass --tcp-close",
+  });
 }
 
 /** What a child shares with its parent, by the ids in their images. */

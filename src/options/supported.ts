@@ -224,6 +224,12 @@ export const supported = {
     applies: both,
     summary: "the root may belong to a session from outside of the tree",
   }),
+  skipInFlight: flag({
+    cli: "skip-in-flight",
+    rpc: "tcpSkipInFlight",
+    applies: dump,
+    summary: "drop TCP connections that were not accepted yet",
+  }),
   socketMode: text({
     cli: "socket-mode",
     applies: service,
@@ -238,6 +244,12 @@ export const supported = {
     },
     noDescriptor,
   ),
+  tcpClose: flag({
+    cli: "tcp-close",
+    rpc: "tcpClose",
+    applies: both,
+    summary: "TCP connections come back closed; needed on the restore as well",
+  }),
   timeoutSeconds: integer(
     { cli: "timeout", rpc: "timeout", applies: dump, summary: "how many seconds freezing may take; 0: any" },
     { default: DEFAULT_TIMEOUT_SECONDS, least: 0 },

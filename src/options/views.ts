@@ -23,6 +23,10 @@ export interface DumpOptions {
   readonly describeProcessor: boolean;
   /** For freezing; 0: as long as it takes. */
   readonly timeoutSeconds: number;
+  /** Connections that were not accepted yet are dropped. */
+  readonly skipInFlight: boolean;
+  /** TCP connections are not saved: they come back closed. */
+  readonly tcpClose: boolean;
 }
 
 /** Where both are asked for, stopping wins over running. */
@@ -38,6 +42,7 @@ export function dumpOptions(options: Options, pid: number): DumpOptions {
     noSeccomp,
     fileLocks,
   } = options;
+  const { skipInFlight, tcpClose } = options;
   return {
     pid,
     finalState: leaveStopped ? "stop" : leaveRunning ? "run" : "kill",
@@ -49,6 +54,8 @@ export function dumpOptions(options: Options, pid: number): DumpOptions {
     cgroups: manageCgroupsMode === CriuCgMode.IGNORE ? "ignore" : "refuse",
     describeProcessor: (options.cpuCap & CPU_IMAGE) !== 0,
     timeoutSeconds,
+    skipInFlight,
+    tcpClose,
   };
 }
 
@@ -62,6 +69,8 @@ export interface RestoreOptions {
   /** Bits of `cpu_cap`; undefined: processors are not compared. */
   readonly compareProcessor: number | undefined;
   readonly inheritedFds: readonly { readonly key: string; readonly fd: Fd }[];
+  /** TCP connections come back closed. */
+  readonly tcpClose: boolean;
 }
 
 export function restoreOptions({
@@ -71,6 +80,7 @@ export function restoreOptions({
   restoreSibling,
   inheritedFds,
   cpuCap,
+  tcpClose,
 }: Options): RestoreOptions {
   return {
     shellJob,
@@ -78,6 +88,7 @@ export function restoreOptions({
     leaveStopped,
     siblings: restoreSibling,
     compareProcessor: (cpuCap & CPU_IMAGE) === 0 ? undefined : cpuCap,
+    tcpClose,
     inheritedFds: inheritedFds.map(({ key, fd }) => ({ key, fd: asFd(fd) })),
   };
 }

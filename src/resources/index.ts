@@ -1,5 +1,8 @@
 // THE registry of open files: every kind that an image can name has its row. Forgetting one does not compile.
 import type { FdType } from "../images/format/entries.js";
+import { AF_NETLINK } from "../kernel/abi/netlink.js";
+import { AF_PACKET } from "../kernel/abi/packet.js";
+import { SO_DOMAIN } from "../kernel/abi/socket.js";
 import { epoll } from "./files/epoll.js";
 import { eventfd } from "./files/eventfd.js";
 import { fifo } from "./files/fifo.js";
@@ -7,6 +10,8 @@ import { memfd } from "./files/memfd.js";
 import { pipe } from "./files/pipe.js";
 import { regular } from "./files/regular/regular.js";
 import { signalfd } from "./files/signalfd.js";
+import { inetSocket } from "./files/sockets/inet.js";
+import { readNumber } from "./files/sockets/options.js";
 import { unixSocket } from "./files/sockets/unix.js";
 import { timerfd } from "./files/timerfd.js";
 import { majorOf } from "./files/tty/devices.js";
@@ -36,15 +41,15 @@ export const fileKinds = {
   EXT: refused("EXT", "files that a plugin handles"),
   FANOTIFY: refused("FANOTIFY", "file system watches, fanotify(7)", { anonInode: "[fanotify]" }),
   FIFO: fifo,
-  INETSK: refused("INETSK", "internet sockets, ip(7)"),
+  INETSK: inetSocket,
   INOTIFY: refused("INOTIFY", "file watches, inotify(7)", { anonInode: "inotify" }),
   MEMFD: memfd,
-  NETLINKSK: refused("NETLINKSK", "netlink sockets, netlink(7)"),
+  NETLINKSK: refused("NETLINKSK", "netlink sockets, netlink(7)", { socket: [AF_NETLINK] }),
   NS: refused("NS", "namespaces, namespaces(7)", {
     mode: "regular",
     link: /^(cgroup|ipc|mnt|net|pid|time|user|uts):\[/,
   }),
-  PACKETSK: refused("PACKETSK", "packet sockets, packet(7)"),
+  PACKETSK: refused("PACKETSK", "packet sockets, packet(7)", { socket: [AF_PACKET] }),
   PIDFD: refused("PIDFD", "process descriptors, pidfd_open(2)", { anonInode: "[pidfd]" }),
   PIPE: pipe,
   REG: regular,
@@ -70,10 +75,12 @@ export function recognise(file: OpenFile): AnyKind | undefined {
 }
 
 const isParticular = (signature: Signature) =>
-  "anonInode" in signature || signature.link !== undefined || signature.majors !== undefined;
+  "anonInode" in signature || "socket" in signature || signature.link !== undefined || signature.majors !== undefined;
 
 function matches(signature: Signature, file: OpenFile): boolean {
   if ("anonInode" in signature) return file.link === `anon_inode:${signature.anonInode}`;
+  if ("socket" in signature)
+    return modeOf(file) === "socket" && signature.socket.includes(readNumber(file.duplicate, SO_DOMAIN));
   if (modeOf(file) !== signature.mode) return false;
   if (signature.majors !== undefined) return signature.majors.includes(majorOf(file.stat.rdev));
   return signature.link?.test(file.link) ?? !file.link.startsWith("anon_inode:");

@@ -126,6 +126,8 @@ export interface FileCommon {
 export type Signature =
   /** What stands in brackets behind anon_inode: in its link. */
   | { readonly anonInode: string }
+  /** Address families of a socket: SO_DOMAIN of socket(7). */
+  | { readonly socket: readonly number[] }
   /** `majors`: of a device, Documentation/admin-guide/devices.txt. */
   | { readonly mode: FileMode; readonly link?: RegExp; readonly majors?: readonly number[] };
 export type FileMode = "fifo" | "socket" | "regular" | "directory" | "character" | "block" | "symlink";

@@ -232,6 +232,7 @@ test("options that mean swrk's own parent and descriptors are refused by the ser
     leaveStopped: false,
     siblings: true,
     compareProcessor: undefined,
+    tcpClose: false,
     inheritedFds: [{ key: "pipe:[1]", fd: 0 }],
   });
 });

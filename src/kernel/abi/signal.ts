@@ -24,6 +24,8 @@ export const SIG = {
 } as const;
 export const SIGNAL_COUNT = 64;
 export const SIGSET_BYTES = 8;
+/** rt_sigprocmask(2): the mask becomes this one. */
+export const SIG_SETMASK = 2;
 export const SIGINFO_BYTES = 128;
 export const SA = flags({
   SA_NOCLDSTOP: 1,

@@ -9,6 +9,7 @@ export const UNIX_PATH_MAX = 108;
 export const SOCK = flags({
   SOCK_STREAM: 1,
   SOCK_DGRAM: 2,
+  SOCK_RAW: 3,
   SOCK_SEQPACKET: 5,
   SOCK_NONBLOCK: 0o4000,
   SOCK_CLOEXEC: 0o2000000,
@@ -40,15 +41,31 @@ export const SO_RCVLOWAT = 18;
 export const SO_RCVTIMEO = 20;
 export const SO_SNDTIMEO = 21;
 export const SO_BINDTODEVICE = 25;
+export const SO_PEERNAME = 28;
+export const SO_TIMESTAMP = 29;
 /** SO_GET_FILTER when it is read; its length counts instructions. */
 export const SO_ATTACH_FILTER = 26;
 export const SO_SNDBUFFORCE = 32;
 export const SO_RCVBUFFORCE = 33;
 export const SO_PASSSEC = 34;
+export const SO_TIMESTAMPNS = 35;
 export const SO_MARK = 36;
+export const SO_TIMESTAMPING = 37;
+export const SO_PROTOCOL = 38;
 export const SO_DOMAIN = 39;
+export const SO_RXQ_OVFL = 40;
 export const SO_PEEK_OFF = 42;
+export const SO_LOCK_FILTER = 44;
+export const SO_BUSY_POLL = 46;
+export const SO_MAX_PACING_RATE = 47;
+export const SO_ZEROCOPY = 60;
+export const SO_TIMESTAMP_NEW = 63;
+export const SO_TIMESTAMPNS_NEW = 64;
+export const SO_TIMESTAMPING_NEW = 65;
+export const SO_PREFER_BUSY_POLL = 69;
 export const SO_BUF_LOCK = 72;
+export const SO_TXREHASH = 74;
+export const SO_RCVMARK = 75;
 /** Kernel 6.5. */
 export const SO_PEERPIDFD = 77;
 export const SCM_RIGHTS = 1;
@@ -59,7 +76,14 @@ export const SIOCUNIXFILE = 0x89e0;
 export const TCP_ESTABLISHED = 1;
 export const TCP_CLOSE = 7;
 export const TCP_LISTEN = 10;
-export const POLL = flags({ POLLIN: 1, POLLOUT: 4, POLLERR: 8, POLLHUP: 0x10 });
+export const POLL = flags({ POLLIN: 1, POLLPRI: 2, POLLOUT: 4, POLLERR: 8, POLLHUP: 0x10, POLLRDHUP: 0x2000 });
+
+/** An option of getsockopt(2); its value has 4 bytes unless it says otherwise. */
+export interface SocketOption {
+  readonly level: number;
+  readonly name: number;
+  readonly sizeBytes?: number;
+}
 
 export const sockaddr_un = struct("sockaddr_un", 110, { sun_family: [0, u16], sun_path: [2, bytes(UNIX_PATH_MAX)] });
 export const ucred = struct("ucred", 12, { pid: [0, i32], uid: [4, u32], gid: [8, u32] });
@@ -139,6 +163,42 @@ export const socketCalls = {
       ["fds", buffer],
     ],
     nothing,
+  ),
+  getsockname: syscall(
+    "getsockname",
+    51,
+    [
+      ["fd", fd],
+      ["address", buffer],
+      ["lengthBytes", buffer],
+    ],
+    nothing,
+  ),
+  sendto: syscall(
+    "sendto",
+    44,
+    [
+      ["fd", fd],
+      ["data", buffer],
+      ["dataBytes", int],
+      ["flags", MSG],
+      ["address", buffer],
+      ["lengthBytes", int],
+    ],
+    count,
+  ),
+  recvfrom: syscall(
+    "recvfrom",
+    45,
+    [
+      ["fd", fd],
+      ["data", buffer],
+      ["dataBytes", int],
+      ["flags", MSG],
+      ["address", buffer],
+      ["lengthBytes", buffer],
+    ],
+    count,
   ),
   shutdown: syscall(
     "shutdown",

@@ -17,6 +17,12 @@ export const u16: Field<number> = {
   read: (view, at) => view.getUint16(at, LE),
   write: (view, at, value) => view.setUint16(at, value, LE),
 };
+/** Network byte order: ports. */
+export const be16: Field<number> = {
+  sizeBytes: 2,
+  read: (view, at) => view.getUint16(at),
+  write: (view, at, value) => view.setUint16(at, value),
+};
 export const u32: Field<number> = {
   sizeBytes: 4,
   read: (view, at) => view.getUint32(at, LE),

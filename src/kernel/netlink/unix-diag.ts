@@ -1,23 +1,11 @@
 // What the kernel knows of a unix socket, by inode number: sock_diag(7), net/unix/diag.c.
-import { O } from "../abi/fcntl.js";
-import {
-  AF_NETLINK,
-  NETLINK_SOCK_DIAG,
-  NLM_F_REQUEST,
-  NLMSG_ERROR,
-  nlattr,
-  nlmsghdr,
-  SOCK_DIAG_BY_FAMILY,
-  UDIAG_SHOW,
-  UNIX_DIAG,
-  unix_diag_msg,
-  unix_diag_req,
-} from "../abi/sock-diag.js";
-import { AF_UNIX } from "../abi/socket.js";
+import { AF_NETLINK, NETLINK_SOCK_DIAG, NLMSG_ERROR, nlmsghdr } from "../abi/netlink.js";
+import { SOCK_DIAG_BY_FAMILY, UDIAG_SHOW, UNIX_DIAG, unix_diag_msg, unix_diag_req } from "../abi/sock-diag.js";
+import { AF_UNIX, SOCK } from "../abi/socket.js";
 import { own } from "../own-fd.js";
 import { sys } from "../syscalls.js";
+import { attributesIn, encodeMessage } from "./message.js";
 
-const SOCK_RAW = 3;
 const ANY_STATE = 0xffffffff;
 /** ICONS is the largest attribute: 4 bytes a connection, of which there are at most net.core.somaxconn. */
 const ANSWER_BYTES = 256 * 1024;
@@ -43,7 +31,7 @@ export interface UnixSocketState {
 
 /** Undefined: no such socket in our network namespace. */
 export function unixSocketState(inode: number): UnixSocketState | undefined {
-  using netlink = own(sys.socket(AF_NETLINK, SOCK_RAW | O.O_CLOEXEC, NETLINK_SOCK_DIAG));
+  using netlink = own(sys.socket(AF_NETLINK, SOCK.SOCK_RAW | SOCK.SOCK_CLOEXEC, NETLINK_SOCK_DIAG));
   const question = request(inode);
   sys.write(netlink.fd, question, question.byteLength);
   const room = new Uint8Array(ANSWER_BYTES);
@@ -55,7 +43,7 @@ export function unixSocketState(inode: number): UnixSocketState | undefined {
 /** The body of an answer: unix_diag_msg and its attributes. */
 export function decodeAnswer(body: Uint8Array): UnixSocketState {
   const { udiag_state, udiag_type } = unix_diag_msg.decode(body);
-  const attributes = attributesOf(body.subarray(unix_diag_msg.sizeBytes));
+  const attributes = attributesIn(body.subarray(unix_diag_msg.sizeBytes));
   const numbers = (type: number) => {
     const value = attributes.get(type) ?? new Uint8Array();
     const view = new DataView(value.buffer, value.byteOffset, value.byteLength);
@@ -84,23 +72,5 @@ function request(inode: number): Uint8Array {
   });
   // INET_DIAG_NOCOOKIE: both words of the cookie say that we do not know it.
   body.fill(0xff, 16, 24);
-  const head = nlmsghdr.encode({
-    nlmsg_len: nlmsghdr.sizeBytes + body.byteLength,
-    nlmsg_type: SOCK_DIAG_BY_FAMILY,
-    nlmsg_flags: NLM_F_REQUEST,
-    nlmsg_seq: 1,
-    nlmsg_pid: 0,
-  });
-  return Buffer.concat([head, body]);
-}
-
-function attributesOf(bytes: Uint8Array): Map<number, Uint8Array> {
-  const found = new Map<number, Uint8Array>();
-  for (let at = 0; at + nlattr.sizeBytes <= bytes.byteLength; ) {
-    const { nla_len, nla_type } = nlattr.decode(bytes.subarray(at));
-    if (nla_len < nlattr.sizeBytes) return found;
-    found.set(nla_type, bytes.subarray(at + nlattr.sizeBytes, at + nla_len));
-    at += (nla_len + 3) & ~3;
-  }
-  return found;
+  return encodeMessage(SOCK_DIAG_BY_FAMILY, 0, body);
 }

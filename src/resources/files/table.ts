@@ -21,6 +21,7 @@ import { collectOwner, NO_OWNER } from "./common.js";
 import { FileLocks } from "./locks.js";
 import { refuseFile } from "./refuse.js";
 import { regular } from "./regular/regular.js";
+import { familyOf } from "./sockets/families.js";
 import { isTerminal } from "./tty/devices.js";
 
 const FD_CLOEXEC = 1;
@@ -145,7 +146,9 @@ function supported(file: OpenFile): AnyFileKind {
   throw refuseFile(file.subject, refusal(kind, file), kind?.remedy ?? "have the program close it before the dump");
 }
 
-function refusal(kind: AnyKind | undefined, { link }: OpenFile): string {
+function refusal(kind: AnyKind | undefined, file: OpenFile): string {
+  const { link } = file;
+  if (kind === undefined && modeOf(file) === "socket") return `sockets of ${familyOf(file)} are not supported`;
   return kind === undefined ? `files like ${link} are not known` : `${kind.summary}, are not supported yet`;
 }
 

@@ -30,15 +30,16 @@ import type { Fd } from "../../../kernel/brand.js";
 import { addressOf } from "../../../kernel/call.js";
 import { i32, i64, struct, u16, u64 } from "../../../kernel/declare/struct.js";
 import { unless } from "../../../kernel/errno.js";
+import { integerIn, readInteger, readOptions, writeInteger, writeOption } from "../../../kernel/socket-options.js";
 import { sys } from "../../../kernel/syscalls.js";
+import type { OpenFile } from "../../kind.js";
+import { refuseFile } from "../refuse.js";
 
 const timeval = struct("__kernel_sock_timeval", 16, { seconds: [0, i64], microseconds: [8, i64] });
 const linger = struct("linger", 8, { isOn: [0, i32], seconds: [4, i32] });
 const sock_fprog = struct("sock_fprog", 16, { length: [0, u16], filter: [8, u64] });
 const IFNAMSIZ = 16;
 const FILTER_INSTRUCTION_BYTES = 8;
-/** BPF_MAXINSNS of include/uapi/linux/bpf_common.h */
-const MOST_INSTRUCTIONS = 4096;
 
 /** Each field of the entry that is one integer or switch, with its option; those of other families are not there. */
 const switches = {
@@ -59,33 +60,45 @@ const numbers = {
 } as const;
 const keysOf = <T extends object>(table: T) => Object.keys(table) as (keyof T)[];
 
-export function collectSocketOptions(socket: Fd): SkOptsEntry {
-  const send = timeval.decode(read(socket, SO_SNDTIMEO, timeval.sizeBytes));
-  const receive = timeval.decode(read(socket, SO_RCVTIMEO, timeval.sizeBytes));
+const kept = { ...switches, ...numbers } as const;
+const integers = { ...switches, ...numbers, soSndbuf: SO_SNDBUF, soRcvbuf: SO_RCVBUF, soBufLock: SO_BUF_LOCK } as const;
+const [LINGER, SEND_TIMEOUT, RECEIVE_TIMEOUT, DEVICE, ...INTEGERS] = [
+  { level: SOL_SOCKET, name: SO_LINGER, sizeBytes: linger.sizeBytes },
+  { level: SOL_SOCKET, name: SO_SNDTIMEO, sizeBytes: timeval.sizeBytes },
+  { level: SOL_SOCKET, name: SO_RCVTIMEO, sizeBytes: timeval.sizeBytes },
+  { level: SOL_SOCKET, name: SO_BINDTODEVICE, sizeBytes: IFNAMSIZ },
+  ...keysOf(integers).map((key) => ({ level: SOL_SOCKET, name: integers[key] })),
+] as const;
+const nothing = new Uint8Array(timeval.sizeBytes);
+
+export function collectSocketOptions(file: OpenFile): SkOptsEntry {
+  const [lingering = nothing, send = nothing, receive = nothing, device = nothing, ...values] = readOptions(
+    file.duplicate,
+    [LINGER, SEND_TIMEOUT, RECEIVE_TIMEOUT, DEVICE, ...INTEGERS],
+  );
+  const sendTimeout = timeval.decode(send);
+  const receiveTimeout = timeval.decode(receive);
   const entry = create(SkOptsEntrySchema, {
-    soSndbuf: readNumber(socket, SO_SNDBUF),
-    soRcvbuf: readNumber(socket, SO_RCVBUF),
-    soSndTmoSec: send.seconds,
-    soSndTmoUsec: send.microseconds,
-    soRcvTmoSec: receive.seconds,
-    soRcvTmoUsec: receive.microseconds,
-    soFilter: filterOf(socket),
+    soSndTmoSec: sendTimeout.seconds,
+    soSndTmoUsec: sendTimeout.microseconds,
+    soRcvTmoSec: receiveTimeout.seconds,
+    soRcvTmoUsec: receiveTimeout.microseconds,
+    soFilter: filterOf(file),
   });
-  for (const key of keysOf(switches)) {
-    const value = readIfThere(socket, switches[key]);
-    if (value !== undefined) entry[key] = value !== 0;
+  for (const [index, key] of keysOf(integers).entries()) {
+    const value = values[index];
+    if (value !== undefined) setInteger(entry, key, integerIn(value));
   }
-  for (const key of keysOf(numbers)) {
-    const value = readIfThere(socket, numbers[key]);
-    if (value !== undefined) entry[key] = value;
-  }
-  const lingering = linger.decode(read(socket, SO_LINGER, linger.sizeBytes));
-  if (lingering.isOn !== 0) entry.soLinger = lingering.seconds;
-  const device = boundDevice(socket);
-  if (device !== "") entry.soBoundDev = device;
-  const locked = readIfThere(socket, SO_BUF_LOCK) ?? 0;
-  if (locked !== 0) entry.soBufLock = locked;
+  const { isOn, seconds } = linger.decode(lingering);
+  if (isOn !== 0) entry.soLinger = seconds;
+  const name = Buffer.from(device).toString("latin1").replace(/\0.*$/s, "");
+  if (name !== "") entry.soBoundDev = name;
   return entry;
+}
+
+function setInteger(entry: SkOptsEntry, key: keyof typeof integers, value: number): void {
+  if (key in switches) entry[key as keyof typeof switches] = value !== 0;
+  else if (key !== "soBufLock" || value !== 0) entry[key as Exclude<typeof key, keyof typeof switches>] = value;
 }
 
 /** Throws SyscallError for what the kernel does not allow us: a mark without CAP_NET_ADMIN, a device that is gone. */
@@ -96,17 +109,26 @@ export function applySocketOptions(socket: Fd, entry: SkOptsEntry): void {
   writeNumber(socket, SO_BUF_LOCK, entry.soBufLock);
   write(socket, SO_SNDTIMEO, timeval.encode({ seconds: entry.soSndTmoSec, microseconds: entry.soSndTmoUsec }));
   write(socket, SO_RCVTIMEO, timeval.encode({ seconds: entry.soRcvTmoSec, microseconds: entry.soRcvTmoUsec }));
-  // Compared, not only set when on: a socket made by accept(2) has some of its listener's.
-  for (const key of keysOf(switches)) {
-    const isSaved = isFieldSet(entry, SkOptsEntrySchema.field[key]);
-    const wanted = Number(entry[key]);
-    if (isSaved && readIfThere(socket, switches[key]) !== wanted) writeNumber(socket, switches[key], wanted);
-  }
-  for (const key of keysOf(numbers)) if (entry[key] !== 0) writeNumber(socket, numbers[key], entry[key]);
+  applyIntegers(socket, entry);
   if (isFieldSet(entry, SkOptsEntrySchema.field.soLinger))
     write(socket, SO_LINGER, linger.encode({ isOn: 1, seconds: entry.soLinger }));
   if (entry.soBoundDev !== "") write(socket, SO_BINDTODEVICE, Buffer.from(`${entry.soBoundDev}\0`));
   if (entry.soFilter.length > 0) attachFilter(socket, entry.soFilter);
+}
+
+/** Compared, not only set when on: accept(2) gives a socket some of its listener's, and IP_TOS moves SO_PRIORITY. */
+function applyIntegers(socket: Fd, entry: SkOptsEntry): void {
+  const keys = keysOf(kept).filter((key) => isFieldSet(entry, SkOptsEntrySchema.field[key]));
+  const now = readOptions(
+    socket,
+    keys.map((key) => ({ level: SOL_SOCKET, name: kept[key] })),
+  );
+  for (const [index, key] of keys.entries()) {
+    const value = now[index];
+    const wanted = Number(entry[key]);
+    const isSame = value !== undefined && integerIn(value) === wanted;
+    if (!isSame && (value !== undefined || wanted !== 0)) writeNumber(socket, kept[key], wanted);
+  }
 }
 
 function setBuffer(socket: Fd, option: { readonly force: number; readonly plain: number }, sizeBytes: number): void {
@@ -119,14 +141,25 @@ function setBuffer(socket: Fd, option: { readonly force: number; readonly plain:
 }
 
 /** SO_GET_FILTER with room for nothing says how long it is. */
-function filterOf(socket: Fd): bigint[] {
+function filterOf({ duplicate, subject }: OpenFile): bigint[] {
   const length = new Uint8Array(4);
-  const room = new BigUint64Array(MOST_INSTRUCTIONS);
   const view = new DataView(length.buffer);
-  view.setUint32(0, MOST_INSTRUCTIONS, true);
-  // EACCES: an eBPF program is attached, which cannot be read back.
-  sys.getsockopt(socket, SOL_SOCKET, SO_ATTACH_FILTER, new Uint8Array(room.buffer), length);
-  return [...room.subarray(0, view.getUint32(0, true))];
+  const get = (room: Uint8Array | null) =>
+    unless("EACCES", () => {
+      sys.getsockopt(duplicate, SOL_SOCKET, SO_ATTACH_FILTER, room, length);
+      return view.getUint32(0, true);
+    });
+  const instructions = get(null);
+  if (instructions === undefined)
+    throw refuseFile(
+      subject,
+      "an eBPF program is attached to it, which cannot be read back",
+      "have the program detach it",
+    );
+  if (instructions === 0) return [];
+  const filter = new BigUint64Array(instructions);
+  get(new Uint8Array(filter.buffer));
+  return [...filter];
 }
 
 function attachFilter(socket: Fd, instructions: readonly bigint[]): void {
@@ -136,32 +169,9 @@ function attachFilter(socket: Fd, instructions: readonly bigint[]): void {
   filter.fill(0); // keeps the buffer alive over the call
 }
 
-function boundDevice(socket: Fd): string {
-  const name = read(socket, SO_BINDTODEVICE, IFNAMSIZ);
-  return Buffer.from(name).toString("latin1").replace(/\0.*$/s, "");
-}
+export const readNumber = (socket: Fd, option: number): number => readInteger(socket, SOL_SOCKET, option);
 
-function read(socket: Fd, option: number, sizeBytes: number): Uint8Array {
-  const value = new Uint8Array(sizeBytes);
-  const length = new Uint8Array(Uint32Array.of(sizeBytes).buffer);
-  sys.getsockopt(socket, SOL_SOCKET, option, value, length);
-  return value;
-}
+const write = (socket: Fd, option: number, value: Uint8Array): void => writeOption(socket, SOL_SOCKET, option, value);
 
-export function readNumber(socket: Fd, option: number): number {
-  const value = read(socket, option, 4);
-  return new DataView(value.buffer).getInt32(0, true);
-}
-
-/** Undefined where a family, or an old kernel, does not have the option. */
-function readIfThere(socket: Fd, option: number): number | undefined {
-  return unless(["ENOPROTOOPT", "EOPNOTSUPP"], () => readNumber(socket, option));
-}
-
-function write(socket: Fd, option: number, value: Uint8Array): void {
-  sys.setsockopt(socket, SOL_SOCKET, option, value, value.byteLength);
-}
-
-export function writeNumber(socket: Fd, option: number, value: number): void {
-  write(socket, option, new Uint8Array(Int32Array.of(value).buffer));
-}
+export const writeNumber = (socket: Fd, option: number, value: number): void =>
+  writeInteger(socket, SOL_SOCKET, option, value);

@@ -3,12 +3,12 @@
 import { create } from "@bufbuild/protobuf";
 import { SkShutdown, type UnixSkEntry, UnixSkEntrySchema } from "../../../images/format/entries.js";
 import { UnixSocketFlag } from "../../../images/format/numbers.js";
-import { AF_UNIX, SO_DOMAIN, SOCK, TCP_CLOSE, TCP_ESTABLISHED, TCP_LISTEN } from "../../../kernel/abi/socket.js";
+import { AF_UNIX, SOCK, TCP_CLOSE, TCP_ESTABLISHED, TCP_LISTEN } from "../../../kernel/abi/socket.js";
 import { type UnixSocketState, unixSocketState } from "../../../kernel/netlink/unix-diag.js";
 import type { Subject } from "../../../report/error.js";
 import type { DumpContext, FileCommon, FileKind, OpenFile } from "../../kind.js";
 import { refuseFile } from "../refuse.js";
-import { collectSocketOptions, readNumber } from "./options.js";
+import { collectSocketOptions } from "./options.js";
 import { collectName } from "./unix-name.js";
 import { messageOf, peekQueue, type QueuedMessage, writeQueues } from "./unix-queue.js";
 import { RestoredUnixSockets } from "./unix-restored.js";
@@ -20,17 +20,14 @@ export const unixSocket: FileKind<"usk"> = {
   type: "UNIXSK",
   field: "usk",
   summary: "unix sockets, unix(7)",
-  signatures: [{ mode: "socket" }],
+  signatures: [{ socket: [AF_UNIX] }],
   limits: [
     "both ends of a connection must be in the tree",
     "SO_PEERCRED names stasis afterwards, and so do the credentials of messages that were not read yet",
     "SO_PEEK_OFF and the sender addresses of datagrams that wait are not in the images",
-    "sockets of other families are refused",
   ],
 
   collect(file, common, context) {
-    if (readNumber(file.duplicate, SO_DOMAIN) !== AF_UNIX)
-      throw refuseFile(file.subject, "sockets of this family are not supported yet", CLOSE_IT);
     return context.once(UnixSockets).collect(file, common);
   },
 
@@ -134,7 +131,7 @@ function entryOf(ino: number, state: UnixSocketState, common: FileCommon, file: 
     // Of a listening socket the length of its queue is the room that it has: sock_diag tells it in the place of sendQueue.
     backlog: state.state === TCP_LISTEN ? state.sendQueue : 0,
     peer: state.peer ?? 0,
-    opts: collectSocketOptions(file.duplicate),
+    opts: collectSocketOptions(file),
     name: state.name,
     ...collectName(file.duplicate, state.name),
   });

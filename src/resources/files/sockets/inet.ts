@@ -1,0 +1,120 @@
+// Internet sockets: ip(7), ipv6(7), tcp(7), udp(7), raw(7).
+import { create } from "@bufbuild/protobuf";
+import { type InetSkEntry, InetSkEntrySchema, SkShutdown } from "../../../images/format/entries.js";
+import { AF_INET, AF_INET6, IPPROTO, IPV6, SOL_IPV6, SOL_UDP, UDP } from "../../../kernel/abi/in.js";
+import { POLL, pollfd, SO_DOMAIN, SO_PROTOCOL, SO_TYPE, SOCK, SOL_SOCKET } from "../../../kernel/abi/socket.js";
+import { TCP_STATE } from "../../../kernel/abi/tcp.js";
+import type { Fd } from "../../../kernel/brand.js";
+import { isUnspecified, localAddress, peerAddress, unspecified } from "../../../kernel/inet-address.js";
+import { interfaceName } from "../../../kernel/interface-name.js";
+import { inetShutdowns } from "../../../kernel/netlink/inet-diag.js";
+import { integerIn, readInteger, readOptions } from "../../../kernel/socket-options.js";
+import { sys } from "../../../kernel/syscalls.js";
+import type { DumpContext, FileCommon, FileKind, OpenFile } from "../../kind.js";
+import { refuseFile } from "../refuse.js";
+import { isConnection, wordsOf } from "./inet-entry.js";
+import { RestoredInetSockets } from "./inet-restored.js";
+import { collectIpOptions, collectTcpOptions, type SocketKind } from "./ip-options.js";
+import { MoreOptions } from "./more-options.js";
+import { collectSocketOptions } from "./options.js";
+import { checkProtocol } from "./protocols.js";
+import { collectTcpState } from "./tcp-state.js";
+
+export const inetSocket: FileKind<"isk"> = {
+  support: "full",
+  type: "INETSK",
+  field: "isk",
+  summary: "internet sockets, ip(7)",
+  signatures: [{ socket: [AF_INET, AF_INET6] }],
+  limits: [
+    "connections are refused",
+    "datagrams that were not read yet are lost, as on the network; the log tells of them",
+    "multicast memberships, TCP MD5 and AO keys and SO_ATTACH_REUSEPORT programs cannot be read back from the kernel",
+    "options that CRIU's format has no field for are carried over by stasis alone",
+  ],
+
+  collect(file, common, context) {
+    return context.once(InetSockets).collect(file, common);
+  },
+
+  validate(entry, context) {
+    context.once(RestoredInetSockets).note(entry);
+  },
+
+  open(entry, context) {
+    return context.once(RestoredInetSockets).open(entry);
+  },
+};
+
+/** The internet sockets of one dump. */
+export class InetSockets {
+  readonly #moreOptions = new MoreOptions();
+  readonly #shutdowns = new Map<string, Map<number, number>>();
+
+  constructor(private readonly context: DumpContext) {}
+
+  collect(file: OpenFile, common: FileCommon): InetSkEntry {
+    const kind = socketKind(file.duplicate);
+    checkProtocol(file, kind);
+    const entry = this.#entryOf(file, common, kind);
+    if (kind.type !== SOCK.SOCK_STREAM) this.#checkQueues(file, kind);
+    return entry;
+  }
+
+  #entryOf(file: OpenFile, common: FileCommon, kind: SocketKind): InetSkEntry {
+    const socket = file.duplicate;
+    const { family, type, protocol } = kind;
+    const source = localAddress(socket, family) ?? unspecified(family);
+    const destination = peerAddress(socket, family) ?? unspecified(family);
+    const isTcp = type === SOCK.SOCK_STREAM;
+    const tcp = isTcp ? collectTcpState(file, this.context.options) : undefined;
+    const isConnected = !isUnspecified(destination);
+    const entry = create(InetSkEntrySchema, {
+      ...common,
+      ...{ family, type, proto: protocol },
+      ino: Number(file.stat.ino),
+      state: tcp?.state ?? (isConnected ? TCP_STATE.ESTABLISHED : TCP_STATE.CLOSE),
+      srcPort: source.port,
+      dstPort: destination.port,
+      backlog: tcp?.backlog ?? 0,
+      srcAddr: wordsOf(source),
+      dstAddr: wordsOf(destination),
+      opts: collectSocketOptions(file),
+      ipOpts: collectIpOptions(socket, kind),
+    });
+    if (family === AF_INET6) entry.v6only = readInteger(socket, SOL_IPV6, IPV6.V6ONLY) !== 0;
+    if (source.scope !== 0) entry.ifname = interfaceName(socket, source.scope) ?? "";
+    if (isTcp) entry.tcpOpts = collectTcpOptions(socket);
+    entry.moreOpts = this.#moreOptions.collect(socket, kind, { isConnection: isConnection(entry) });
+    const shutdown = tcp?.shutdown ?? this.#shutdownOf(file, kind, isConnected);
+    if (shutdown !== SkShutdown.NONE) entry.shutdown = shutdown;
+    return entry;
+  }
+
+  /** Of a datagram socket; one without a connection cannot be shut down. */
+  #shutdownOf(file: OpenFile, { family, type, protocol }: SocketKind, isConnected: boolean): SkShutdown {
+    if (!isConnected || type !== SOCK.SOCK_DGRAM) return SkShutdown.NONE;
+    const key = `${family} ${protocol}`;
+    const known = this.#shutdowns.get(key) ?? inetShutdowns(family, protocol);
+    this.#shutdowns.set(key, known);
+    return known.get(Number(file.stat.ino)) ?? SkShutdown.NONE;
+  }
+
+  #checkQueues({ duplicate, subject, link }: OpenFile, { type, protocol }: SocketKind): void {
+    const isUdp = protocol === IPPROTO.UDP || protocol === IPPROTO.UDPLITE;
+    if (type === SOCK.SOCK_DGRAM && isUdp && readInteger(duplicate, SOL_UDP, UDP.CORK) !== 0)
+      throw refuseFile(subject, "it is corked (UDP_CORK)", "have the program send what it has written");
+    const events = pollfd.encode({ fd: duplicate, events: POLL.POLLIN, revents: 0 });
+    sys.poll(events, 1, 0);
+    if ((pollfd.decode(events).revents & POLL.POLLIN) !== 0)
+      this.context.log.warn(`${link}: what waits in its queue and was not read is lost, as datagrams may be`);
+  }
+}
+
+function socketKind(socket: Fd): SocketKind {
+  const [family = 0, type = 0, protocol = 0] = readOptions(
+    socket,
+    [SO_DOMAIN, SO_TYPE, SO_PROTOCOL].map((name) => ({ level: SOL_SOCKET, name })),
+  ).map((value) => (value === undefined ? 0 : integerIn(value)));
+  return { family, type, protocol };
+}

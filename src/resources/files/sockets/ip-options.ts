@@ -1,0 +1,147 @@
+// Options of ip(7), ipv6(7) and tcp(7) for which CRIU's format has fields.
+import { create } from "@bufbuild/protobuf";
+import {
+  type InetSkEntry,
+  type IpOptsEntry,
+  IpOptsEntrySchema,
+  IpOptsRawEntrySchema,
+  type TcpOptsEntry,
+  TcpOptsEntrySchema,
+} from "../../../images/format/entries.js";
+import {
+  AF_INET6,
+  ICMP_FILTER,
+  ICMPV6_FILTER,
+  IP,
+  IPPROTO,
+  IPV6,
+  SOL_ICMPV6,
+  SOL_IP,
+  SOL_IPV6,
+  SOL_RAW,
+  SOL_TCP,
+} from "../../../kernel/abi/in.js";
+import { SOCK, type SocketOption } from "../../../kernel/abi/socket.js";
+import { TCP } from "../../../kernel/abi/tcp.js";
+import type { Fd } from "../../../kernel/brand.js";
+import { integerIn, readOptions, writeInteger, writeOption } from "../../../kernel/socket-options.js";
+
+/** What kind of socket it is: the three arguments of socket(2). */
+export interface SocketKind {
+  readonly family: number;
+  readonly type: number;
+  readonly protocol: number;
+}
+export const kindOf = ({ family, type, proto }: InetSkEntry): SocketKind => ({ family, type, protocol: proto });
+
+interface Fields {
+  readonly freebind: SocketOption;
+  readonly pktinfo: SocketOption;
+  readonly tos?: SocketOption;
+  readonly ttl?: SocketOption;
+}
+const v4: Fields = {
+  freebind: { level: SOL_IP, name: IP.FREEBIND },
+  pktinfo: { level: SOL_IP, name: IP.PKTINFO },
+  tos: { level: SOL_IP, name: IP.TOS },
+  ttl: { level: SOL_IP, name: IP.TTL },
+};
+const v6: Fields = {
+  freebind: { level: SOL_IPV6, name: IPV6.FREEBIND },
+  pktinfo: { level: SOL_IPV6, name: IPV6.RECVPKTINFO },
+};
+const fieldsOf = ({ family }: SocketKind) => (family === AF_INET6 ? v6 : v4);
+
+const rawFields = ({ family }: SocketKind) =>
+  family === AF_INET6
+    ? { hdrincl: { level: SOL_IPV6, name: IPV6.HDRINCL } }
+    : { hdrincl: { level: SOL_IP, name: IP.HDRINCL }, nodefrag: { level: SOL_IP, name: IP.NODEFRAG } };
+
+/** Which ICMP messages a raw socket does not want to see: raw(7), RFC 3542. */
+function icmpFilter({ family, protocol }: SocketKind): SocketOption | undefined {
+  if (family === AF_INET6)
+    return protocol === IPPROTO.ICMPV6 ? { level: SOL_ICMPV6, name: ICMPV6_FILTER, sizeBytes: 32 } : undefined;
+  return protocol === IPPROTO.ICMP ? { level: SOL_RAW, name: ICMP_FILTER } : undefined;
+}
+
+/** The values of options, by the names of their fields; those that are off are left out. */
+function read<K extends string>(
+  socket: Fd,
+  fields: Readonly<Partial<Record<K, SocketOption>>>,
+): Partial<Record<K, number>> {
+  const wanted = Object.entries(fields) as [K, SocketOption][];
+  const values = readOptions(
+    socket,
+    wanted.map(([, option]) => option),
+  );
+  const found: Partial<Record<K, number>> = {};
+  for (const [index, [key]] of wanted.entries()) {
+    const value = values[index];
+    if (value !== undefined && integerIn(value) !== 0) found[key] = integerIn(value);
+  }
+  return found;
+}
+
+export function collectIpOptions(socket: Fd, kind: SocketKind): IpOptsEntry {
+  const { freebind, pktinfo, tos, ttl } = read(socket, { ...fieldsOf(kind) });
+  const entry = create(IpOptsEntrySchema);
+  if (freebind !== undefined) entry.freebind = true;
+  if (pktinfo !== undefined) entry.pktinfo = true;
+  if (tos !== undefined) entry.tos = tos;
+  if (ttl !== undefined) entry.ttl = ttl;
+  if (kind.type !== SOCK.SOCK_RAW) return entry;
+  const raw: { hdrincl?: number; nodefrag?: number } = read(socket, rawFields(kind));
+  entry.raw = create(IpOptsRawEntrySchema, {
+    ...(raw.hdrincl === undefined ? {} : { hdrincl: true }),
+    ...(raw.nodefrag === undefined ? {} : { nodefrag: true }),
+    icmpvFilter: collectIcmpFilter(socket, kind),
+  });
+  return entry;
+}
+
+function collectIcmpFilter(socket: Fd, kind: SocketKind): number[] {
+  const option = icmpFilter(kind);
+  if (option === undefined) return [];
+  const [value = new Uint8Array()] = readOptions(socket, [option]);
+  return [...new Uint32Array(value.slice().buffer)];
+}
+
+export function applyIpOptions(socket: Fd, kind: SocketKind, { freebind, pktinfo, tos, ttl, raw }: IpOptsEntry): void {
+  const set = (option: SocketOption | undefined, value: number) => {
+    if (option !== undefined && value !== 0) writeInteger(socket, option.level, option.name, value);
+  };
+  const fields = fieldsOf(kind);
+  set(fields.freebind, Number(freebind));
+  set(fields.pktinfo, Number(pktinfo));
+  set(fields.tos, tos);
+  set(fields.ttl, ttl);
+  if (raw === undefined) return;
+  const rawOptions: { hdrincl: SocketOption; nodefrag?: SocketOption } = rawFields(kind);
+  set(rawOptions.hdrincl, Number(raw.hdrincl));
+  set(rawOptions.nodefrag, Number(raw.nodefrag));
+  const filter = icmpFilter(kind);
+  if (filter !== undefined && raw.icmpvFilter.length > 0)
+    writeOption(socket, filter.level, filter.name, new Uint8Array(Uint32Array.from(raw.icmpvFilter).buffer));
+}
+
+const tcp = {
+  nodelay: { level: SOL_TCP, name: TCP.NODELAY },
+  cork: { level: SOL_TCP, name: TCP.CORK },
+  keepcnt: { level: SOL_TCP, name: TCP.KEEPCNT },
+  keepidle: { level: SOL_TCP, name: TCP.KEEPIDLE },
+  keepintvl: { level: SOL_TCP, name: TCP.KEEPINTVL },
+} as const;
+
+export function collectTcpOptions(socket: Fd): TcpOptsEntry {
+  const { nodelay, cork, ...keepalive } = read(socket, tcp);
+  return create(TcpOptsEntrySchema, {
+    ...(nodelay === undefined ? {} : { nodelay: true }),
+    ...(cork === undefined ? {} : { cork: true }),
+    ...keepalive,
+  });
+}
+
+export function applyTcpOptions(socket: Fd, entry: TcpOptsEntry): void {
+  for (const key of Object.keys(tcp) as (keyof typeof tcp)[])
+    if (Number(entry[key]) !== 0) writeInteger(socket, SOL_TCP, tcp[key].name, Number(entry[key]));
+}

@@ -1,0 +1,111 @@
+// Options of internet sockets for which CRIU's format has no field: InetSkEntry.more_opts, which CRIU passes over. Those are saved that
+// differ from a new socket's.
+import { create } from "@bufbuild/protobuf";
+import { type SocketOptionEntry, SocketOptionEntrySchema } from "../../../images/format/entries.js";
+import {
+  AF_INET,
+  AF_INET6,
+  IP,
+  IPPROTO,
+  IPV6,
+  SOL_IP,
+  SOL_IPV6,
+  SOL_TCP,
+  SOL_UDP,
+  SOL_UDPLITE,
+  UDP,
+  UDPLITE,
+} from "../../../kernel/abi/in.js";
+import * as so from "../../../kernel/abi/socket.js";
+import { SOCK, SOL_SOCKET, type SocketOption } from "../../../kernel/abi/socket.js";
+import { TCP } from "../../../kernel/abi/tcp.js";
+import type { Fd } from "../../../kernel/brand.js";
+import { unless } from "../../../kernel/errno.js";
+import { own } from "../../../kernel/own-fd.js";
+import { readOptions, writeOption } from "../../../kernel/socket-options.js";
+import { sys } from "../../../kernel/syscalls.js";
+import type { SocketKind } from "./ip-options.js";
+
+const at = (level: number, ...names: readonly number[]): SocketOption[] => names.map((name) => ({ level, name }));
+
+/** SO_LOCK_FILTER stands last: nothing of the filter can be set after it. */
+const forAll = [
+  { level: SOL_SOCKET, name: so.SO_MAX_PACING_RATE, sizeBytes: 8 },
+  ...at(SOL_SOCKET, so.SO_TIMESTAMP, so.SO_TIMESTAMPNS, so.SO_TIMESTAMPING, so.SO_TIMESTAMP_NEW, so.SO_TIMESTAMPNS_NEW),
+  ...at(SOL_SOCKET, so.SO_TIMESTAMPING_NEW, so.SO_RXQ_OVFL, so.SO_PEEK_OFF, so.SO_BUSY_POLL, so.SO_ZEROCOPY),
+  ...at(SOL_SOCKET, so.SO_PREFER_BUSY_POLL, so.SO_TXREHASH, so.SO_RCVMARK, so.SO_LOCK_FILTER),
+];
+const forV4 = [
+  { level: SOL_IP, name: IP.OPTIONS, sizeBytes: 40 },
+  ...at(SOL_IP, IP.RECVOPTS, IP.RETOPTS, IP.MTU_DISCOVER, IP.RECVERR, IP.RECVTTL, IP.RECVTOS, IP.PASSSEC),
+  ...at(SOL_IP, IP.TRANSPARENT, IP.RECVORIGDSTADDR, IP.MINTTL, IP.CHECKSUM, IP.BIND_ADDRESS_NO_PORT),
+  ...at(SOL_IP, IP.RECVFRAGSIZE, IP.RECVERR_RFC4884, IP.MULTICAST_TTL, IP.MULTICAST_LOOP, IP.MULTICAST_ALL),
+  ...at(SOL_IP, IP.UNICAST_IF, IP.LOCAL_PORT_RANGE),
+];
+const forV6 = [
+  ...at(SOL_IPV6, IPV6.UNICAST_HOPS, IPV6.MULTICAST_IF, IPV6.MULTICAST_HOPS, IPV6.MULTICAST_LOOP, IPV6.MTU_DISCOVER),
+  ...at(SOL_IPV6, IPV6.RECVERR, IPV6.MULTICAST_ALL, IPV6.RECVERR_RFC4884, IPV6.RECVHOPLIMIT, IPV6.RECVHOPOPTS),
+  ...at(SOL_IPV6, IPV6.RECVRTHDR, IPV6.RECVDSTOPTS, IPV6.RECVPATHMTU, IPV6.DONTFRAG, IPV6.RECVTCLASS, IPV6.TCLASS),
+  ...at(SOL_IPV6, IPV6.AUTOFLOWLABEL, IPV6.ADDR_PREFERENCES, IPV6.MINHOPCOUNT, IPV6.RECVORIGDSTADDR),
+  ...at(SOL_IPV6, IPV6.TRANSPARENT, IPV6.UNICAST_IF, IPV6.RECVFRAGSIZE),
+  ...at(SOL_IP, IP.LOCAL_PORT_RANGE, IP.BIND_ADDRESS_NO_PORT),
+];
+const forTcp = [
+  { level: SOL_TCP, name: TCP.CONGESTION, sizeBytes: 16 },
+  ...at(SOL_TCP, TCP.SYNCNT, TCP.LINGER2, TCP.DEFER_ACCEPT, TCP.THIN_LINEAR_TIMEOUTS, TCP.USER_TIMEOUT),
+  ...at(SOL_TCP, TCP.NOTSENT_LOWAT, TCP.SAVE_SYN, TCP.INQ, TCP.TX_DELAY),
+];
+/** Of a connection they tell something else. */
+const withoutConnection = at(SOL_TCP, TCP.MAXSEG, TCP.FASTOPEN, TCP.FASTOPEN_CONNECT);
+const forUdp = at(SOL_UDP, UDP.ENCAP, UDP.NO_CHECK6_TX, UDP.NO_CHECK6_RX, UDP.SEGMENT, UDP.GRO);
+const forUdpLite = at(SOL_UDPLITE, UDPLITE.SEND_CSCOV, UDPLITE.RECV_CSCOV);
+
+function optionsOf({ family, type, protocol }: SocketKind, isConnection: boolean): SocketOption[] {
+  const ofRaw = family === AF_INET6 && type === SOCK.SOCK_RAW ? at(SOL_IPV6, IPV6.CHECKSUM) : [];
+  const byProtocol: Readonly<Record<number, SocketOption[]>> = {
+    [IPPROTO.TCP]: isConnection ? forTcp : [...forTcp, ...withoutConnection],
+    [IPPROTO.UDP]: forUdp,
+    [IPPROTO.UDPLITE]: [...forUdp, ...forUdpLite],
+  };
+  const ofProtocol = type === SOCK.SOCK_RAW ? ofRaw : (byProtocol[protocol] ?? []);
+  return [...(family === AF_INET ? forV4 : forV6), ...ofProtocol, ...forAll];
+}
+
+/** What new sockets have: asked once for each kind in a dump. */
+export class MoreOptions {
+  readonly #defaults = new Map<string, readonly (Uint8Array | undefined)[]>();
+
+  collect(socket: Fd, kind: SocketKind, { isConnection }: { readonly isConnection: boolean }): SocketOptionEntry[] {
+    const options = optionsOf(kind, isConnection);
+    const defaults = this.#defaultsOf(kind, isConnection, options);
+    const values = readOptions(socket, options);
+    return options.flatMap(({ level, name }, index) => {
+      const value = values[index];
+      const usual = defaults[index];
+      if (value === undefined || (usual !== undefined && Buffer.compare(value, usual) === 0)) return [];
+      return [create(SocketOptionEntrySchema, { level, name, value: value.slice() })];
+    });
+  }
+
+  #defaultsOf(kind: SocketKind, isConnection: boolean, options: readonly SocketOption[]) {
+    const { family, type, protocol } = kind;
+    const key = `${family} ${type} ${protocol} ${isConnection}`;
+    const known = this.#defaults.get(key);
+    if (known !== undefined) return known;
+    // EACCES: net.ipv4.ping_group_range leaves us out. Then all of them are saved.
+    const number = unless("EACCES", () => sys.socket(family, type | SOCK.SOCK_CLOEXEC, protocol));
+    using fresh = number === undefined ? undefined : own(number);
+    const defaults = fresh === undefined ? [] : readOptions(fresh.fd, options);
+    this.#defaults.set(key, defaults);
+    return defaults;
+  }
+}
+
+/** An image may not set whatever it likes. */
+export const isCarried = (kind: SocketKind, { level, name }: SocketOptionEntry): boolean =>
+  optionsOf(kind, false).some((option) => option.level === level && option.name === name);
+
+/** Throws SyscallError where this kernel does not take one. */
+export function applyMoreOptions(socket: Fd, entries: readonly SocketOptionEntry[]): void {
+  for (const { level, name, value } of entries) writeOption(socket, level, name, value);
+}

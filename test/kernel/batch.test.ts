@@ -1,0 +1,45 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { O } from "../../src/kernel/abi/fcntl.js";
+import { failureOf, prepared, runApart, runTogether } from "../../src/kernel/batch.js";
+import { AT_FDCWD, asFd, asPid } from "../../src/kernel/brand.js";
+
+const nobody = asFd(1_000_000);
+
+for (const [name, run] of [
+  ["together", runTogether],
+  ["apart", runApart],
+] as const)
+  test(`calls that are run ${name} have each their own result, failures too`, () => {
+    const calls = [prepared.close(nobody), prepared.pidfd_open(asPid(process.pid), 0), prepared.close(nobody)];
+    const [first = 0n, pidfd = -1n, last = 0n] = run(calls);
+    assert.equal(failureOf(calls[0] ?? prepared.close(nobody), first)?.message, "close(1000000): EBADF");
+    assert.ok(pidfd > 2n);
+    assert.equal(last, first);
+    // The descriptor is ours, whoever made the call.
+    assert.deepEqual(runTogether([prepared.close(asFd(Number(pidfd)))]), [0n]);
+  });
+
+test("what is run apart is finished although we are killed", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "stasis-batch-"));
+  const [begun, done] = [join(directory, "begun"), join(directory, "done")];
+  const batch = new URL("../../src/kernel/batch.js", import.meta.url).href;
+  const script = `
+    const { prepared, runApart } = await import(${JSON.stringify(batch)});
+    const create = (path) => prepared.openat(${AT_FDCWD}, path, ${O.O_CREAT | O.O_WRONLY}, 0o600);
+    const nobody = new Uint8Array(8);
+    runApart([create(${JSON.stringify(begun)}), prepared.poll(nobody, 0, 500), create(${JSON.stringify(done)})]);`;
+  const engine = spawn(process.execPath, ["--input-type=module", "-e", script], { stdio: "inherit" });
+  while (!existsSync(begun)) await sleep(2);
+  engine.kill("SIGKILL");
+  await once(engine, "exit");
+  assert.equal(existsSync(done), false);
+  while (!existsSync(done)) await sleep(10);
+  rmSync(directory, { recursive: true });
+});
