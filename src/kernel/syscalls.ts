@@ -1,4 +1,5 @@
 // The one table of syscalls, collected from abi/, and `sys`: the calls made by ourselves.
+import { aioCalls } from "./abi/aio.js";
 import { epollCalls } from "./abi/epoll.js";
 import { fcntlCalls } from "./abi/fcntl.js";
 import { mmanCalls } from "./abi/mman.js";
@@ -19,6 +20,7 @@ import { SyscallError } from "./errno.js";
 
 /** Every syscall that we make here or inside a target. */
 export const syscalls = {
+  ...aioCalls,
   ...epollCalls,
   ...fcntlCalls,
   ...mmanCalls,

@@ -12,6 +12,7 @@ import { applyLock } from "../resources/files/locks.js";
 import { RestoredMemfds } from "../resources/files/memfd-restored.js";
 import type { RestoredFileTable } from "../resources/files/restored-table.js";
 import type { RestoreContext, RestoredProcess, RestoredThread, Stage, TaskPart } from "../resources/kind.js";
+import { restoreRings } from "../resources/memory/aio.js";
 import { applyLayout } from "../resources/memory/layout.js";
 import { fillMemory, finishMemory } from "../resources/memory/restore.js";
 import type { RestoredSharedMemory } from "../resources/memory/restored-shared.js";
@@ -118,6 +119,7 @@ export class Rebuilt implements RestoredProcess, Disposable {
     const { inside, plan } = this;
     const { context, parked } = this.around;
     finishMemory(inside, plan.mm, this.#filled ?? new Set());
+    restoreRings(inside, plan.mm);
     restoreVdso(inside, plan.mm, parked);
     this.#fetching((fetch) => {
       applyLayout(inside, plan.mm, fetch(context.files.fd(plan.mm.exeFileId)));

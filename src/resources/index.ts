@@ -19,12 +19,15 @@ import { tty } from "./files/tty/tty.js";
 import type { FileKind, FileMode, OpenFile, RefusedKind, Signature } from "./kind.js";
 
 const CLOSE_IT = "have the program close it before the dump";
-const refused = (type: RefusedKind["type"], summary: string, ...signatures: Signature[]): RefusedKind => ({
+const nameless = (summary: string, ...signatures: Signature[]): RefusedKind => ({
   support: "refused",
-  type,
   summary,
   signatures,
   remedy: CLOSE_IT,
+});
+const refused = (type: RefusedKind["type"], summary: string, ...signatures: Signature[]) => ({
+  ...nameless(summary, ...signatures),
+  ...(type && { type }),
 });
 
 // biome-ignore lint/suspicious/noExplicitAny: kinds of different entries in one table have no narrower common type
@@ -60,6 +63,18 @@ export const fileKinds = {
   UNIXSK: unixSocket,
 } as const satisfies Record<Exclude<keyof typeof FdType, Unstored>, AnyKind>;
 
+/** Kinds that the image format has no name for. */
+export const namelessKinds: readonly RefusedKind[] = [
+  nameless("BPF programs and links, bpf(2)", { anonInode: "bpf-prog" }, { anonInode: "bpf_link" }),
+  nameless("files of file system contexts, fsopen(2)", { anonInode: "[fscontext]" }),
+  nameless("KVM machines and their processors", { anonInode: "kvm-vm" }, { anonInode: "kvm-vcpu:0" }),
+  nameless("Landlock rulesets, landlock_create_ruleset(2)", { anonInode: "[landlock-ruleset]" }),
+  nameless("performance counters, perf_event_open(2)", { anonInode: "[perf_event]" }),
+  nameless("rings of io_uring(7)", { anonInode: "[io_uring]" }),
+  nameless("seccomp listeners, seccomp_unotify(2)", { anonInode: "seccomp notify" }),
+  nameless("userfaultfd(2)", { anonInode: "[userfaultfd]" }),
+];
+
 /** The kind with this name in an image; undefined: none. */
 export function kindNamed(type: string): AnyKind | undefined {
   return (fileKinds as Readonly<Record<string, AnyKind>>)[type];
@@ -67,7 +82,7 @@ export function kindNamed(type: string): AnyKind | undefined {
 
 /** The kind of an open file: the most particular signature wins, one with a link or device before one without. */
 export function recognise(file: OpenFile): AnyKind | undefined {
-  const kinds = Object.values<AnyKind>(fileKinds);
+  const kinds = [...Object.values<AnyKind>(fileKinds), ...namelessKinds];
   return (
     kinds.find((kind) => kind.signatures.some((signature) => isParticular(signature) && matches(signature, file))) ??
     kinds.find((kind) => kind.signatures.some((signature) => matches(signature, file)))

@@ -159,7 +159,8 @@ export type FileField = Exclude<keyof FileEntry, "type" | "id" | `$${string}`>;
 /** A kind that cannot be dumped yet: named, so that it is refused by name. */
 export interface RefusedKind {
   readonly support: "refused";
-  readonly type: keyof typeof FdType;
+  /** Absent: the image format has no name for it. */
+  readonly type?: keyof typeof FdType;
   readonly signatures: readonly Signature[];
   readonly summary: string;
   readonly remedy: string;

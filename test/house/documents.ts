@@ -2,7 +2,8 @@
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { codes } from "../../src/report/codes.js";
-import { type AnyKind, fileKinds } from "../../src/resources/index.js";
+import { type AnyKind, fileKinds, namelessKinds } from "../../src/resources/index.js";
+import { memoryLimits } from "../../src/resources/memory/limits.js";
 import { taskParts } from "../../src/resources/task/index.js";
 
 /** The text of each generated document, by its path in the repository. */
@@ -46,11 +47,11 @@ function errors(): string {
 }
 
 function support(): string {
-  const kinds = Object.values<AnyKind>(fileKinds);
+  const kinds = [...Object.values<AnyKind>(fileKinds), ...namelessKinds];
   const files = kinds.map((kind) =>
     kind.support === "full"
       ? row(`\`${kind.type}\``, kind.summary, "yes", (kind.limits ?? []).join("; "))
-      : row(`\`${kind.type}\``, kind.summary, "refused", kind.remedy),
+      : row(kind.type ? `\`${kind.type}\`` : "", kind.summary, "refused", kind.remedy),
   );
   const parts = taskParts.map(({ name, of, limits = [] }) => row(name, of, limits.join("; ")));
   const refusals = Object.entries(codes).filter(([code]) => code.endsWith("_UNSUPPORTED"));
@@ -68,6 +69,14 @@ function support(): string {
     "| kind | what it is | dumped and restored | limits, or what to do instead |",
     "|---|---|---|---|",
     ...files,
+    "",
+    "## Memory",
+    "",
+    "Mappings of every kind are carried over, with these limits.",
+    "",
+    "| what | limits |",
+    "|---|---|",
+    ...memoryLimits.map(({ what, limits }) => row(what, limits.join("; "))),
     "",
     "## State of processes and threads",
     "",

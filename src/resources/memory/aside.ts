@@ -1,6 +1,7 @@
 // Memory that a fork does not inherit, read while the target is frozen: a copy (tracee/deputy.ts) does not have it.
 // madvise(2) MADV_DONTFORK, MADV_WIPEONFORK; private huge pages.
 import type { MmEntry, VmaEntry } from "../../images/format/entries.js";
+import { VmaStatus } from "../../images/format/numbers.js";
 import { MADV, MAP } from "../../kernel/abi/mman.js";
 import { asAddress, type Fd } from "../../kernel/brand.js";
 import type { TargetMemory } from "../../tracee/memory.js";
@@ -17,6 +18,8 @@ interface Piece {
   readonly range: PageRange;
   readonly bytes: Uint8Array;
 }
+/** The kernel writes to it, in the copy too. */
+const isRing = ({ status }: VmaEntry) => (status & VmaStatus.AREA_AIORING) !== 0;
 
 /** Page ranges with their contents. */
 export class SetAside {
@@ -27,7 +30,7 @@ export class SetAside {
     const aside = new SetAside();
     let total = 0n;
     for (const vma of mm.vmas) {
-      if ((vma.madv & NOT_INHERITED) === 0n && !isPrivateHuge(vma)) continue;
+      if ((vma.madv & NOT_INHERITED) === 0n && !isPrivateHuge(vma) && !isRing(vma)) continue;
       const pieces: Piece[] = [];
       for (const range of pagesToSave(pagemap, vma)) {
         total += range.end - range.start;

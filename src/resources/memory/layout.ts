@@ -13,6 +13,7 @@ import { readProcLink } from "../../kernel/proc/read.js";
 import { sys } from "../../kernel/syscalls.js";
 import type { Inside } from "../../tracee/inside.js";
 import type { DumpContext, DumpedProcess } from "../kind.js";
+import { collectRings } from "./aio.js";
 
 /** Everything of mm-PID.img but the mappings. */
 export function collectLayout(process: DumpedProcess, inside: Inside, context: DumpContext): MmEntry {
@@ -31,6 +32,7 @@ export function collectLayout(process: DumpedProcess, inside: Inside, context: D
     mmEnvEnd: stat.envEnd,
     exeFileId: registerExe(process, context),
     mmSavedAuxv: auxiliaryVector(process.pid),
+    aios: collectRings(process, inside),
     dumpable: inside.sys.prctl(PR.PR_GET_DUMPABLE, 0n, 0n, 0n, 0n),
     thpDisabled: inside.sys.prctl(PR.PR_GET_THP_DISABLE, 0n, 0n, 0n, 0n) !== 0,
   });

@@ -10,6 +10,7 @@ import { CATEGORY, scanPages, tellsGuardPages } from "../../kernel/proc/pagemap.
 import { StasisError } from "../../report/error.js";
 import { isMemfdLink } from "../files/memfd.js";
 import type { DumpContext, DumpedProcess } from "../kind.js";
+import { isRing } from "./aio.js";
 import { hugePageBytes, hugeSizeFlags } from "./huge-pages.js";
 import { linkOf, mapFilesPath, withMappedFile } from "./mapped-file.js";
 import { isShm, Segments } from "./shm.js";
@@ -104,6 +105,7 @@ function natureOf(process: DumpedProcess, mapping: Mapping): Nature {
     const heap = path === "[heap]" ? VmaStatus.AREA_HEAP : 0;
     return { of: "nothing", status: regular | VmaStatus.ANON_PRIVATE | heap };
   }
+  if (isRing(mapping)) return { of: "nothing", status: VmaStatus.AREA_AIORING };
   if (isShm(mapping)) return { of: "segment", status: regular | VmaStatus.ANON_SHARED | VmaStatus.AREA_SYSVIPC };
   const memfd = isMemfdLink(linkOf(mapping)) ? VmaStatus.AREA_MEMFD : 0;
   return { of: "file", status: regular | memfd | (mapping.shared ? VmaStatus.FILE_SHARED : VmaStatus.FILE_PRIVATE) };
@@ -115,10 +117,8 @@ const isPrivateHuge = ({ shared, path, deleted }: Mapping) => !shared && deleted
 function refuseUnsupported(process: DumpedProcess, mapping: Mapping): void {
   const letters = Object.keys(unsupported).find((word) => mapping.vmFlags.has(word));
   if (letters !== undefined) throw refused(process, mapping, unsupported[letters] ?? letters);
-  if (mapping.path.startsWith("/[aio]"))
-    throw refused(process, mapping, "rings of asynchronous I/O (io_setup) are not supported yet");
   if (mapping.path.startsWith("anon_inode:"))
-    throw refused(process, mapping, `memory of ${mapping.path} is not supported`);
+    throw refused(process, mapping, `it is memory of ${mapping.path}, which is not supported`);
   if (mapping.path.startsWith("socket:"))
     throw refused(process, mapping, "a ring of a packet socket is not supported yet");
 }

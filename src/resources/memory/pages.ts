@@ -32,7 +32,8 @@ const BUFFER_BYTES = 256 * 1024;
 /** The pages of one mapping that hold something which is neither in a file nor all zero. */
 export function* pagesToSave(pagemap: Fd, vma: VmaEntry): Generator<PageRange> {
   const is = (bit: number) => (vma.status & bit) !== 0;
-  if (is(VmaStatus.AREA_VDSO)) return yield { start: vma.start, end: vma.end, flags: PagemapFlag.PRESENT };
+  if (is(VmaStatus.AREA_VDSO | VmaStatus.AREA_AIORING))
+    return yield { start: vma.start, end: vma.end, flags: PagemapFlag.PRESENT };
   if (!is(VmaStatus.ANON_PRIVATE | VmaStatus.FILE_PRIVATE) || is(VmaStatus.AREA_VVAR)) return;
   // What may vanish at any time need not be saved: mmap(2) MAP_DROPPABLE.
   if ((vma.flags & MAP.MAP_DROPPABLE) !== 0) return;

@@ -21,10 +21,10 @@ interface Attachment {
 /** Attaches what the task had attached; everything else of its memory is in place. `lengthOf`: of a segment, in whole pages. */
 export function attachSegments(inside: Inside, mm: MmEntry, lengthOf: (id: number) => bigint): void {
   const attachments = attachmentsOf(mm);
-  if (attachments.length === 0) return;
-  const longest = attachments.map(({ id }) => lengthOf(id)).reduce((a, b) => (a < b ? b : a));
-  const room = freeRoom(inside, mm, longest);
-  for (const attachment of attachments) inside.run(attachCalls(attachment, room, lengthOf(attachment.id)));
+  for (const attachment of attachments) {
+    const length = lengthOf(attachment.id);
+    inside.run(attachCalls(attachment, freeRoom(inside, mm, length), length));
+  }
 }
 
 /** Parts that the kernel would find with one shmdt(2): those of which the segment begins at the same address. */
