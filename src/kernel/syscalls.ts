@@ -1,7 +1,10 @@
 // The one table of syscalls, collected from abi/, and `sys`: the calls made by ourselves.
 import { aioCalls } from "./abi/aio.js";
 import { epollCalls } from "./abi/epoll.js";
+import { fanotifyCalls } from "./abi/fanotify.js";
 import { fcntlCalls } from "./abi/fcntl.js";
+import { fileHandleCalls } from "./abi/file-handle.js";
+import { inotifyCalls } from "./abi/inotify.js";
 import { mmanCalls } from "./abi/mman.js";
 import { mountCalls } from "./abi/mount.js";
 import { prctlCalls } from "./abi/prctl.js";
@@ -22,7 +25,10 @@ import { SyscallError } from "./errno.js";
 export const syscalls = {
   ...aioCalls,
   ...epollCalls,
+  ...fanotifyCalls,
   ...fcntlCalls,
+  ...fileHandleCalls,
+  ...inotifyCalls,
   ...mmanCalls,
   ...mountCalls,
   ...prctlCalls,

@@ -14,8 +14,10 @@ import { sys } from "../kernel/syscalls.js";
 import type { RestoreOptions } from "../options/views.js";
 import { StasisError } from "../report/error.js";
 import { RestoredMemfds } from "../resources/files/memfd-restored.js";
+import { RestoredGhosts } from "../resources/files/regular/ghost.js";
 import { RestoredFileTable } from "../resources/files/restored-table.js";
 import { RestoredTerminals } from "../resources/files/tty/restored.js";
+import { RestoredWatches } from "../resources/files/watches/restored.js";
 import type { RestoreContext, Stage } from "../resources/kind.js";
 import { RestoredSharedMemory } from "../resources/memory/restored-shared.js";
 import { RestoredSegments } from "../resources/memory/shm-restored.js";
@@ -86,9 +88,11 @@ class RestoreRun implements Disposable {
     each((one) => one.finishMemory());
     each((one) => one.restoreDescriptors());
     context.once(RestoredMemfds).seal();
-    each((one) => one.restoreLocks());
-    apply("with-files");
     each((one) => one.createThreads());
+    context.files.finish();
+    each((one) => one.restoreLocks());
+    this.#letGoOfFiles(context);
+    apply("with-files");
     apply("after-memory");
     this.#consult("post-restore");
     apply("credentials");
@@ -102,6 +106,13 @@ class RestoreRun implements Disposable {
     this.#writeStats(forkingUs);
     this.request.notify("post-resume", this.rootPid);
     return { rootPid: root.pid };
+  }
+
+  /** Whatever this does is over before somebody watches the files. */
+  #letGoOfFiles({ files, once }: RestoreContext & { readonly files: RestoredFileTable }): void {
+    files.letGo();
+    once(RestoredGhosts).removeNames();
+    once(RestoredWatches).setAll();
   }
 
   #context(images: ImageDirectory): RestoreContext & { readonly files: RestoredFileTable } {

@@ -64,7 +64,6 @@ const steps = {
   remedy: "leave it out and dump everything at once",
 };
 const modules = { reason: "security module labels are not supported yet", remedy: "leave it out" };
-const watched = { reason: "inotify and fanotify are not supported yet", remedy: "leave it out" };
 const outside = { reason: "objects from outside of the tree are not supported yet", remedy: "leave it out" };
 const tcp = { reason: "TCP connections are not supported yet", remedy: "leave it out and close them before the dump" };
 const value = { argument: "required" } as const;
@@ -121,7 +120,6 @@ export const refusals = {
     reason: "files are told by their size only",
     remedy: "leave it out",
   }),
-  forceIrmap: refused("forceIrmap", { applies: dump, ...watched }),
   freezeCgroup: refused("freezeCgroup", {
     applies: dump,
     ...value,
@@ -134,7 +132,6 @@ export const refusals = {
     reason: "holes of deleted files are not looked up by FIEMAP",
     remedy: "leave it out",
   }),
-  irmapScanPaths: refused("irmapScanPaths", { cli: "irmap-scan-path", applies: dump, ...value, ...watched }),
   joinNs: refused(undefined, {
     cli: "join-ns",
     short: "J",

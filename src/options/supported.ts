@@ -80,6 +80,12 @@ export const supported = {
     applies: both,
     summary: "dump file locks and leases too; a restore takes those in the images again in any case",
   }),
+  forceIrmap: flag({
+    cli: "force-irmap",
+    rpc: "forceIrmap",
+    applies: dump,
+    summary: "find the paths of files watched by inotify and fanotify by a search where their handles do not tell",
+  }),
   ghostLimitBytes: sizeBytes(
     { cli: "ghost-limit", rpc: "ghostLimit", applies: dump, summary: "the largest deleted file that is dumped" },
     DEFAULT_GHOST_LIMIT_BYTES,
@@ -97,6 +103,15 @@ export const supported = {
       summary: "fd[N]:KEY: use our descriptor N for the file KEY; may be repeated",
     },
     { item: inheritedFd, fromRpc: (opts) => sent(opts, "inheritFd")?.map(({ key, fd }) => ({ key, fd })) },
+  ),
+  irmapScanPaths: list(
+    {
+      cli: "irmap-scan-path",
+      rpc: "irmapScanPaths",
+      applies: dump,
+      summary: "a directory to search for watched files, before those that are usual; may be repeated",
+    },
+    { item: String, fromRpc: (opts) => sent(opts, "irmapScanPaths") },
   ),
   leaveRunning: flag(
     {

@@ -17,6 +17,9 @@ export interface DumpOptions {
   /** Seccomp state is left out of the images. */
   readonly noSeccomp: boolean;
   readonly fileLocks: boolean;
+  /** Paths of watched files are searched for where their handles do not tell them. */
+  readonly forceIrmap: boolean;
+  readonly irmapScanPaths: readonly string[];
   /** What becomes of a tree in another control group: forgotten, or refused. */
   readonly cgroups: "ignore" | "refuse";
   /** cpuinfo.img is written. */
@@ -41,6 +44,8 @@ export function dumpOptions(options: Options, pid: number): DumpOptions {
     manageCgroupsMode,
     noSeccomp,
     fileLocks,
+    forceIrmap,
+    irmapScanPaths,
   } = options;
   const { skipInFlight, tcpClose } = options;
   return {
@@ -49,6 +54,8 @@ export function dumpOptions(options: Options, pid: number): DumpOptions {
     shellJob,
     orphanPtsMaster,
     fileLocks,
+    forceIrmap,
+    irmapScanPaths,
     ghostLimitBytes,
     noSeccomp,
     cgroups: manageCgroupsMode === CriuCgMode.IGNORE ? "ignore" : "refuse",

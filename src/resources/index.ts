@@ -16,6 +16,8 @@ import { unixSocket } from "./files/sockets/unix.js";
 import { timerfd } from "./files/timerfd.js";
 import { majorOf } from "./files/tty/devices.js";
 import { tty } from "./files/tty/tty.js";
+import { fanotify } from "./files/watches/fanotify.js";
+import { inotify } from "./files/watches/inotify.js";
 import type { FileKind, FileMode, OpenFile, RefusedKind, Signature } from "./kind.js";
 
 const CLOSE_IT = "have the program close it before the dump";
@@ -42,10 +44,10 @@ export const fileKinds = {
   EVENTFD: eventfd,
   EVENTPOLL: epoll,
   EXT: refused("EXT", "files that a plugin handles"),
-  FANOTIFY: refused("FANOTIFY", "file system watches, fanotify(7)", { anonInode: "[fanotify]" }),
+  FANOTIFY: fanotify,
   FIFO: fifo,
   INETSK: inetSocket,
-  INOTIFY: refused("INOTIFY", "file watches, inotify(7)", { anonInode: "inotify" }),
+  INOTIFY: inotify,
   MEMFD: memfd,
   NETLINKSK: refused("NETLINKSK", "netlink sockets, netlink(7)", { socket: [AF_NETLINK] }),
   NS: refused("NS", "namespaces, namespaces(7)", {

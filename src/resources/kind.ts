@@ -149,6 +149,8 @@ export interface FileKind<Field extends FileField = FileField> {
   open(entry: FileEntryOf<Field>, context: RestoreContext): Fd;
   /** Before anything is created: throws StasisError when the file cannot come back. */
   validate?(entry: FileEntryOf<Field>, context: RestoreContext): void;
+  /** Opened when every task has its threads and its other descriptors: it names some of them. */
+  isLate?(entry: FileEntryOf<Field>): boolean;
   /** In each task that has the file open, when its descriptors (`table`) are in place: what the kernel ties to a task's own numbers. */
   settle?(entry: FileEntryOf<Field>, targetFd: TargetFd, thread: RestoredThread, table: ReadonlySet<number>): void;
 }

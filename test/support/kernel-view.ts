@@ -132,5 +132,7 @@ function fdinfoOf(fdinfo: Fdinfo | undefined) {
 function stableValue(key: string, value: string): string {
   // Epoll shows the inode behind each descriptor; a lock begins with its place in the list of all locks.
   if (key === "tfd") return value.replace(/ino:\S+ sdev:\S+/, "");
+  // A deleted file comes back as another inode.
+  if (key === "inotify") return value.replace(/ino:\S+|f_handle:\S+/g, "");
   return key === "lock" ? value.replace(/^\d+: /, "") : value;
 }

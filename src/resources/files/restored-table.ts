@@ -6,6 +6,7 @@ import { rlimit64 } from "../../kernel/abi/sched.js";
 import { asPid, asTargetFd, type Fd, NULL, type TargetFd } from "../../kernel/brand.js";
 import { sys } from "../../kernel/syscalls.js";
 import { StasisError } from "../../report/error.js";
+import type { Inside } from "../../tracee/inside.js";
 import { expecting, type RemoteCall, remote } from "../../tracee/program.js";
 import { type AnyFileKind, kindNamed } from "../index.js";
 import type { RestoreContext, RestoredFiles, RestoredThread } from "../kind.js";
@@ -26,6 +27,12 @@ export class RestoredFileTable implements RestoredFiles, Disposable {
   readonly #open = new Map<number, Fd>();
   /** Files whose first descriptor is in place: the one that O_ASYNC is set by. */
   readonly #announced = new Set<number>();
+  /** Those that are filled and not finished. */
+  readonly #tables: {
+    readonly thread: RestoredThread;
+    readonly wanted: readonly FdinfoEntry[];
+    readonly late: readonly FdinfoEntry[];
+  }[] = [];
 
   constructor(private readonly context: () => RestoreContext) {}
 
@@ -74,24 +81,51 @@ export class RestoredFileTable implements RestoredFiles, Disposable {
     return { kind, saved };
   }
 
-  /** Fills a task's descriptor table, which is empty. */
+  /** Fills a task's descriptor table, which is empty, with all that may be opened before every task is whole. */
   fill(thread: RestoredThread, entries: readonly FdinfoEntry[]): void {
     if (entries.length === 0) return;
-    const { inside } = thread;
     const wanted = [...entries].sort((a, b) => a.fd - b.fd);
-    const above = (wanted.at(-1)?.fd ?? 0) + 1;
-    raiseLimit(thread);
-    const first = inside.sys.pidfd_open(asPid(process.pid), 0);
-    const engine = inside.sys.fcntlDupFd(first, F_DUPFD, above);
-    inside.sys.close(first);
-    inside.run(this.#program(wanted, engine));
-    inside.sys.close(engine);
+    const early = wanted.filter(({ id }) => !this.#isLate(id));
+    const late = wanted.filter(({ id }) => this.#isLate(id));
+    this.#tables.push({ thread, wanted, late });
+    const free = lowestFree(wanted);
+    raiseLimit(thread, Math.max(free, wanted.at(-1)?.fd ?? 0) + 1);
+    withEngine(thread.inside, free, (engine) => thread.inside.run(this.#program(early, engine)));
+  }
+
+  /** What names tasks, their threads and descriptors; then what the kernel ties to a task's own descriptors. */
+  finish(): void {
+    for (const { thread, wanted, late } of this.#tables) {
+      if (late.length === 0) continue;
+      withEngine(thread.inside, lowestFree(wanted), (engine) => this.#fillLate(thread, late, engine));
+    }
+    for (const { thread, wanted } of this.#tables.splice(0)) this.#settle(thread, wanted);
+  }
+
+  #isLate(id: number): boolean {
+    const { kind, saved } = this.#kindOf(this.entry(id));
+    return kind.isLate?.(saved) === true;
+  }
+
+  #fillLate({ inside }: RestoredThread, late: readonly FdinfoEntry[], engine: TargetFd): void {
+    for (const { id, fd, flags } of late) {
+      const fetched = inside.sys.pidfd_getfd(engine, asTargetFd(this.fd(id)), 0);
+      const cloexec = (flags & FD_CLOEXEC) !== 0;
+      if (fetched === fd) inside.sys.fcntlSet(fetched, F_SETFD, cloexec ? FD_CLOEXEC : 0);
+      else {
+        inside.sys.dup3(fetched, asTargetFd(fd), cloexec ? O.O_CLOEXEC : 0);
+        inside.sys.close(fetched);
+      }
+    }
+  }
+
+  #settle(thread: RestoredThread, wanted: readonly FdinfoEntry[]): void {
     const table = new Set(wanted.map(({ fd }) => fd));
     for (const { id, fd } of wanted) {
       const { kind, saved } = this.#kindOf(this.entry(id));
       kind.settle?.(saved, asTargetFd(fd), thread, table);
       const { flags = 0 } = this.#commonOf(saved) ?? {};
-      if ((flags & O.O_ASYNC) !== 0 && !this.#announced.has(id)) announce(asTargetFd(fd), flags, inside);
+      if ((flags & O.O_ASYNC) !== 0 && !this.#announced.has(id)) announce(asTargetFd(fd), flags, thread.inside);
       this.#announced.add(id);
     }
   }
@@ -102,14 +136,15 @@ export class RestoredFileTable implements RestoredFiles, Disposable {
    */
   #program(wanted: readonly FdinfoEntry[], engine: TargetFd): RemoteCall[] {
     const calls: RemoteCall[] = [];
-    let lowest = 0;
+    const above = (fd: number) => (fd + 1 === engine ? fd + 2 : fd + 1);
+    let lowest = above(-1);
     for (const { id, fd, flags } of wanted) {
       const ours = asTargetFd(this.fd(id));
       calls.push(expecting(remote.pidfd_getfd(engine, ours, 0), BigInt(lowest)));
       const cloexec = (flags & FD_CLOEXEC) !== 0;
       if (fd === lowest) {
         calls.push(remote.fcntlSet(asTargetFd(fd), F_SETFD, cloexec ? FD_CLOEXEC : 0));
-        lowest += 1;
+        lowest = above(lowest);
       } else {
         calls.push(remote.dup3(asTargetFd(lowest), asTargetFd(fd), cloexec ? O.O_CLOEXEC : 0));
         calls.push(remote.close(asTargetFd(lowest)));
@@ -118,16 +153,37 @@ export class RestoredFileTable implements RestoredFiles, Disposable {
     return calls;
   }
 
-  [Symbol.dispose](): void {
+  /** When the tasks have theirs. What only we had open is closed then. */
+  letGo(): void {
     for (const fd of this.#open.values()) sys.close(fd);
     this.#open.clear();
   }
+
+  [Symbol.dispose](): void {
+    this.letGo();
+  }
 }
 
-/** Numbers up to the hard limit may be in use; the wanted limits are set later. */
-function raiseLimit({ inside }: RestoredThread): void {
+/** The lowest number that the task does not want. */
+function lowestFree(wanted: readonly FdinfoEntry[]): number {
+  const gap = wanted.findIndex(({ fd }, index) => fd !== index);
+  return gap === -1 ? wanted.length : gap;
+}
+
+/** Calls `use` with a descriptor that stands for us, at a number that is free. */
+function withEngine(inside: Inside, free: number, use: (engine: TargetFd) => void): void {
+  const first = inside.sys.pidfd_open(asPid(process.pid), 0);
+  const engine = first === free ? first : inside.sys.fcntlDupFd(first, F_DUPFD, free);
+  if (first !== engine) inside.sys.close(first);
+  use(engine);
+  inside.sys.close(engine);
+}
+
+/** The wanted limits are set later; numbers above them may be in use. */
+function raiseLimit({ inside }: RestoredThread, numbers: number): void {
   const now = inside.filled(rlimit64, (at) => inside.sys.prlimit64(0, RLIMIT_NOFILE, NULL, at));
-  using room = inside.holding(rlimit64.encode({ rlim_cur: now.rlim_max, rlim_max: now.rlim_max }));
+  const limit = now.rlim_max > BigInt(numbers) ? now.rlim_max : BigInt(numbers);
+  using room = inside.holding(rlimit64.encode({ rlim_cur: limit, rlim_max: limit }));
   inside.sys.prlimit64(0, RLIMIT_NOFILE, room.at, NULL);
 }
 

@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file inotify.proto.
  */
 export const file_inotify: GenFile = /*@__PURE__*/
-  fileDesc("Cg1pbm90aWZ5LnByb3RvEg1zdGFzaXMuaW1hZ2VzIq0BCg5Jbm90aWZ5V2RFbnRyeRIKCgJpZBgBIAIoDRINCgVpX2lubxgCIAIoBBIZCgRtYXNrGAMgAigNQgvS8xgHaW5vdGlmeRIaCgxpZ25vcmVkX21hc2sYBCACKA1CBMjzGAESEwoFc19kZXYYBSACKA1CBMjzGAQSCgoCd2QYBiACKA0SKAoIZl9oYW5kbGUYByACKAsyFi5zdGFzaXMuaW1hZ2VzLkZoRW50cnkiigEKEElub3RpZnlGaWxlRW50cnkSCgoCaWQYASACKA0SFwoFZmxhZ3MYAiACKA1CCNLzGARvcGVuEiYKBGZvd24YBCACKAsyGC5zdGFzaXMuaW1hZ2VzLkZvd25FbnRyeRIpCgJ3ZBgFIAMoCzIdLnN0YXNpcy5pbWFnZXMuSW5vdGlmeVdkRW50cnk", [file_file_handle, file_owner, file_show]);
+  fileDesc("Cg1pbm90aWZ5LnByb3RvEg1zdGFzaXMuaW1hZ2VzIq0BCg5Jbm90aWZ5V2RFbnRyeRIKCgJpZBgBIAIoDRINCgVpX2lubxgCIAIoBBIZCgRtYXNrGAMgAigNQgvS8xgHaW5vdGlmeRIaCgxpZ25vcmVkX21hc2sYBCACKA1CBMjzGAESEwoFc19kZXYYBSACKA1CBMjzGAQSCgoCd2QYBiACKA0SKAoIZl9oYW5kbGUYByACKAsyFi5zdGFzaXMuaW1hZ2VzLkZoRW50cnkioQEKEElub3RpZnlGaWxlRW50cnkSCgoCaWQYASACKA0SFwoFZmxhZ3MYAiACKA1CCNLzGARvcGVuEiYKBGZvd24YBCACKAsyGC5zdGFzaXMuaW1hZ2VzLkZvd25FbnRyeRIpCgJ3ZBgFIAMoCzIdLnN0YXNpcy5pbWFnZXMuSW5vdGlmeVdkRW50cnkSFQoLbG9zdF9ldmVudHMYuI4DIAEoCA", [file_file_handle, file_owner, file_show]);
 
 /**
  * @generated from message stasis.images.InotifyWdEntry
@@ -93,6 +93,13 @@ export type InotifyFileEntry = Message<"stasis.images.InotifyFileEntry"> & {
    * @generated from field: repeated stasis.images.InotifyWdEntry wd = 5;
    */
   wd: InotifyWdEntry[];
+
+  /**
+   * Ours, unknown to CRIU: there were events in the queue.
+   *
+   * @generated from field: optional bool lost_events = 51000;
+   */
+  lostEvents: boolean;
 };
 
 /**

@@ -28,7 +28,9 @@ import {
 } from "../../../images/format/entries.js";
 import { SEEK_DATA, SEEK_HOLE } from "../../../kernel/abi/fcntl.js";
 import { AT_FDCWD, asFd, type Fd } from "../../../kernel/brand.js";
+import { kernelDevice } from "../../../kernel/device.js";
 import { unless } from "../../../kernel/errno.js";
+import { Scope } from "../../../kernel/scope.js";
 import { sys } from "../../../kernel/syscalls.js";
 import { StasisError } from "../../../report/error.js";
 import type { DumpContext, OpenFile, RestoreContext } from "../../kind.js";
@@ -79,7 +81,7 @@ export class Ghosts {
       uid: Number(stat.uid),
       gid: Number(stat.gid),
       mode,
-      dev: Number(stat.dev),
+      dev: kernelDevice(stat.dev),
       ino: stat.ino,
       rdev: Number(stat.rdev),
       atim: timeval(stat.atimeNs),
@@ -147,12 +149,15 @@ function copyIn(file: Fd, from: bigint, to: bigint, put: (bytes: Uint8Array) => 
   }
 }
 
-/** The ghosts of one restore: made when first opened, without a name again at the end. */
+/** The ghosts of one restore: made when first opened, without a name again when everybody has them open. */
 export class RestoredGhosts {
   readonly #ghostOf = new Map<number, number>();
   readonly #made = new Map<number, string>();
+  /** Undone: no ghost has a name. */
+  readonly #names = new Scope();
 
   constructor(private readonly context: RestoreContext) {
+    context.scope.use(this.#names);
     for (const remap of context.images.read("remap-fpath", undefined)) {
       if (remap.remapType !== RemapType.GHOST) {
         throw new StasisError({
@@ -168,6 +173,20 @@ export class RestoredGhosts {
 
   has(fileId: number): boolean {
     return this.#ghostOf.has(fileId);
+  }
+
+  /** The first file that is this ghost, by the inode that it had when it was dumped; `device` as the kernel counts. */
+  entryOf({ device, inode }: { readonly device: number; readonly inode: bigint }): RegFileEntry | undefined {
+    for (const [fileId, ghost] of this.#ghostOf) {
+      using reader = this.context.images.reader("ghost-file", ghost);
+      const { dev, ino } = reader?.expect(GhostFileEntrySchema) ?? {};
+      if (dev === device && ino === inode) return this.context.files.entry(fileId).reg;
+    }
+    return undefined;
+  }
+
+  removeNames(): void {
+    this.#names[Symbol.dispose]();
   }
 
   /** Calls `open` with a path under which the file is there: its own, or for a ghost the old one for the length of the call. */
@@ -194,7 +213,7 @@ export class RestoredGhosts {
     this.#makeParents(dirname(path));
     createNode(path, entry);
     this.#made.set(id, path);
-    this.context.scope.defer(() => ((entry.mode & S_IFMT) === S_IFDIR ? rmdirSync(path) : unlinkSync(path)));
+    this.#names.defer(() => ((entry.mode & S_IFMT) === S_IFDIR ? rmdirSync(path) : unlinkSync(path)));
     if ((entry.mode & S_IFMT) === S_IFREG) {
       const fd = asFd(openSync(path, "r+"));
       try {
@@ -217,7 +236,7 @@ export class RestoredGhosts {
     if (existsSync(directory)) return;
     this.#makeParents(dirname(directory));
     mkdirSync(directory);
-    this.context.scope.defer(() => rmdirSync(directory));
+    this.#names.defer(() => rmdirSync(directory));
   }
 
   #fillChunks(reader: NonNullable<ReturnType<RestoreContext["images"]["reader"]>>, fd: Fd): void {

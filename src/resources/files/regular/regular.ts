@@ -58,6 +58,10 @@ export const regular: FileKind<"reg"> = {
     if (!context.once(RestoredGhosts).has(entry.id) && !context.inherited.has(entry.name.slice(1))) checkOnDisk(entry);
   },
 
+  isLate({ name }) {
+    return OF_A_TASK.test(name);
+  },
+
   open(entry, context) {
     const inherited = context.inherited.get(entry.name.slice(1));
     if (inherited !== undefined) return sys.dup(inherited);
@@ -119,6 +123,7 @@ function checkDevice({ stat, subject }: OpenFile): void {
 }
 
 /** Files of /proc are made by the kernel for tasks that may not exist yet. */
+const OF_A_TASK = /^\/proc\/\d+\/./;
 const MADE_BY_KERNEL = /^\/proc\//;
 
 function checkOnDisk(entry: RegFileEntry): void {
