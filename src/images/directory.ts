@@ -1,6 +1,6 @@
 // A directory of images: what a dump makes and a restore reads. The inventory goes last and makes it complete; without
 // one it is recognisably not. Format: CRIU 4.2.
-import { closeSync, lstatSync, readlinkSync, renameSync, statSync, symlinkSync } from "node:fs";
+import { closeSync, lstatSync, readdirSync, readlinkSync, renameSync, statSync, symlinkSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Fd } from "../kernel/brand.js";
 import { StasisError, type Subject } from "../report/error.js";
@@ -161,9 +161,10 @@ export class ImageDirectory {
    */
   commit(inventory: InventoryEntry, { durable = true }: { readonly durable?: boolean } = {}): void {
     for (const file of this.#unfinished) throw this.#bug(file, "it was not closed");
+    const there = new Set(io("look at", this.subject, () => readdirSync(this.#base)));
     for (const name of imageNames) {
       const { swept, file } = imageKinds[name];
-      if (swept && !this.#made.has(file)) removeFile(this.#at(file));
+      if (swept && there.has(file) && !this.#made.has(file)) removeFile(this.#at(file));
     }
     if (durable) for (const file of this.#made) syncFile(this.#at(file));
     this.#writeInventory(inventory, durable);

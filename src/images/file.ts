@@ -48,8 +48,14 @@ const image = (file: string): Subject => ({ kind: "image", file });
  * @throws StasisError IO_FAILED
  */
 export function createFile({ path, file }: FilePath): Fd {
-  removeFile({ path, file });
-  return asFd(io("create the image", image(file), () => openSync(path, O_CREAT | O_EXCL | O_NOFOLLOW | O_RDWR, MODE)));
+  const create = () => openSync(path, O_CREAT | O_EXCL | O_NOFOLLOW | O_RDWR, MODE);
+  try {
+    return asFd(create());
+  } catch (cause) {
+    // Something has the name, or whatever is the matter will be so again.
+    if (codeOf(cause) === "EEXIST") removeFile({ path, file });
+    return asFd(io("create the image", image(file), create));
+  }
 }
 
 /** Opens an image for reading; undefined when there is none. A FIFO or device that has an image's name is refused. */

@@ -24,11 +24,16 @@ import { Peer } from "./peer.js";
 /** coreutils; it has a C library, as nearly every target. */
 const PROGRAM = "/bin/sleep";
 const LIFETIME_SECONDS = "5";
-/** So many until they take no less time: 23, 13, 10, 9 ms. */
+/** So many before a client is served: 23, 13, 10, 9 ms. */
 const DUMPS = 4;
+/** So many more while none comes, down to 6 ms: by then all of it is compiled. */
+const MORE_DUMPS = 30;
 
-/** What fails here fails in the same way when a client asks, and is told then. */
-export function rehearse(engine: Engine, log: LineLog): void {
+/**
+ * What fails here fails in the same way when a client asks, and is told then.
+ * @param ready told when enough is done for a first client; result: whether there is time for more
+ */
+export function rehearse(engine: Engine, log: LineLog, ready: () => boolean): void {
   const { pid } = spawn(PROGRAM, [LIFETIME_SECONDS], { cwd: "/", stdio: "ignore", env: {} }).on("error", (error) =>
     log.debug(`no rehearsal: ${error.message}`),
   );
@@ -38,9 +43,11 @@ export function rehearse(engine: Engine, log: LineLog): void {
     const opts = { imagesDirFd: images.fd, shellJob: true, logToStderr: true, logLevel: 0 };
     const ask = (type: CriuReqType, more: MessageInitShape<typeof CriuOptsSchema>) =>
       askOurselves(engine, log, encodeRequest(create(CriuReqSchema, { type, opts: { ...opts, ...more } })));
+    const dump = (leaveRunning: boolean) => ask(CriuReqType.DUMP, { pid, leaveRunning });
     let well = true;
-    for (let dump = 0; well && dump < DUMPS; dump++) well = ask(CriuReqType.DUMP, { pid, leaveRunning: true });
-    well &&= ask(CriuReqType.DUMP, { pid }) && ask(CriuReqType.RESTORE, {});
+    for (let dumps = 0; well && dumps < DUMPS; dumps++) well = dump(true);
+    well &&= dump(false) && ask(CriuReqType.RESTORE, {});
+    for (let dumps = 0; well && ready() && dumps < MORE_DUMPS; dumps++) well = dump(true);
     log.debug(`the rehearsal ${well ? "went well" : "failed"}`);
   } catch (error) {
     if (!(error instanceof SyscallError)) throw error;

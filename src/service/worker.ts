@@ -31,12 +31,13 @@ const MOST_DUMPS = 16;
 export function work(engine: Engine, level: number): number {
   const log = new LineLog(STDERR, asLevel(level), { owned: false });
   for (const fd of [LISTENING_FD, CONTROL_FD]) sys.fcntlSet(asFd(fd), F_SETFD, FD_CLOEXEC);
-  rehearse(engine, log);
+  let offered: boolean | undefined;
+  rehearse(engine, log, () => {
+    offered ??= offer(READY);
+    return offered && !readableWithin(asFd(LISTENING_FD), 0);
+  });
   let dumps = 0;
-  for (let word: string = READY; ; word = AGAIN) {
-    process.title = "stasis: waiting for a client";
-    dieWithSupervisor(SIG.SIGKILL);
-    if (!tell(word) || (word === AGAIN && !mayGoOn())) return 0;
+  for (let waits = offered ?? offer(READY); waits; waits = offer(AGAIN) && mayGoOn()) {
     const connection = acceptFrom(asFd(LISTENING_FD));
     if (connection === undefined) return 0;
     dieWithSupervisor(0);
@@ -46,6 +47,14 @@ export function work(engine: Engine, level: number): number {
     if (did === "dump") dumps++;
     if (did === "restore" || (did === "dump" && (status !== 0 || dumps >= MOST_DUMPS))) return status === 0 ? 0 : 1;
   }
+  return 0;
+}
+
+/** Says that we wait for a client. False: the supervisor is gone. */
+function offer(word: typeof READY | typeof AGAIN): boolean {
+  process.title = "stasis: waiting for a client";
+  dieWithSupervisor(SIG.SIGKILL);
+  return tell(word);
 }
 
 /** Who waits ends with the service, however that ends; who serves, finishes. PR_SET_PDEATHSIG of prctl(2). */

@@ -26,6 +26,7 @@ const STUB_BYTES = 4096;
 const SCRATCH_BYTES = 64 * 1024;
 const AREA_BYTES = STUB_BYTES + SIGFRAME_ROOM + SCRATCH_BYTES;
 const RED_ZONE = 128n;
+const ZEROS = Buffer.alloc(SIGFRAME_ROOM);
 
 /** Memory of the target that is ours for a moment. */
 interface Borrowed {
@@ -171,7 +172,8 @@ function frameAddress(
 
 /** False also where guard pages (MADV_GUARD_INSTALL) refuse to be read: EIO. */
 function isAllZero(memory: TargetMemory, at: Address): boolean {
-  return unless("EIO", () => memory.read(at, SIGFRAME_ROOM))?.every((byte) => byte === 0) === true;
+  const there = unless("EIO", () => memory.read(at, SIGFRAME_ROOM));
+  return there !== undefined && ZEROS.equals(there);
 }
 
 function refused({ pid, comm }: Tracee, why: string): StasisError {

@@ -47,9 +47,7 @@ export class Inside {
     private readonly base: Registers,
   ) {
     this.#free = ground.scratch.at;
-    this.sys = Object.fromEntries(
-      Object.entries(syscalls).map(([name, row]) => [name, (...values: unknown[]) => this.#call(row, values)]),
-    ) as unknown as ThereCalls<Syscalls>;
+    this.sys = new Calls((row, values) => this.#call(row, values)) as unknown as ThereCalls<Syscalls>;
   }
 
   /** Makes one call; throws SyscallError (with this thread as its place) when the kernel says no. */
@@ -213,5 +211,23 @@ export class Inside {
   /** A C string in scratch memory. */
   text(text: string): Room & Disposable {
     return this.holding(Buffer.from(`${text}\0`));
+  }
+}
+
+/** A method for each syscall, made once for all threads. */
+class Calls {
+  readonly #call: (row: Syscall, values: readonly unknown[]) => unknown;
+
+  constructor(call: (row: Syscall, values: readonly unknown[]) => unknown) {
+    this.#call = call;
+  }
+
+  static {
+    for (const [name, row] of Object.entries(syscalls)) {
+      const value = function (this: Calls, ...values: unknown[]) {
+        return this.#call(row, values);
+      };
+      Object.defineProperty(Calls.prototype, name, { value });
+    }
   }
 }
