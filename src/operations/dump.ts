@@ -18,8 +18,7 @@ import { sys } from "../kernel/syscalls.js";
 import type { DumpOptions } from "../options/views.js";
 import { StasisError } from "../report/error.js";
 import { describeProcessor } from "../resources/processor.js";
-import { type FrozenTask, freezeTree, thaw } from "../tracee/freeze.js";
-import { awaitEnd } from "../tracee/wait.js";
+import { endTracers, type FrozenTask, freezeTree, thaw } from "../tracee/freeze.js";
 import { CollectedTree } from "./collect.js";
 import type { DumpOutcome, DumpRequest } from "./requests.js";
 import { SavedMemory } from "./save-memory.js";
@@ -119,6 +118,7 @@ function kill(tasks: readonly FrozenTask[]): void {
   for (const { pid, state } of tasks) if (state === "alive") unless("ESRCH", () => sys.kill(pid, SIG.SIGKILL));
   for (const task of tasks) {
     if (task.state !== "alive") continue;
-    for (const { tid } of task.threads.toReversed()) awaitEnd(tid);
+    for (const thread of task.threads.toReversed()) thread.awaitEnd();
   }
+  endTracers(tasks);
 }

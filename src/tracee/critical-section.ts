@@ -3,7 +3,6 @@
 import { ptrace_rseq_configuration } from "../kernel/abi/ptrace.js";
 import { asAddress } from "../kernel/brand.js";
 import { struct, u32, u64 } from "../kernel/declare/struct.js";
-import { sys } from "../kernel/syscalls.js";
 import type { TargetMemory } from "./memory.js";
 import type { Registers, Tracee } from "./tracee.js";
 
@@ -21,7 +20,7 @@ const RSEQ_CS_POINTER = 8n;
 export function leaveCriticalSection(tracee: Tracee, memory: TargetMemory): Registers {
   const registers = tracee.registers();
   const bytes = new Uint8Array(ptrace_rseq_configuration.sizeBytes);
-  sys.ptraceGetRseqConfiguration(tracee.tid, bytes.byteLength, bytes);
+  tracee.tracer.sys.ptraceGetRseqConfiguration(tracee.tid, bytes.byteLength, bytes);
   const { rseq_abi_pointer: area } = ptrace_rseq_configuration.decode(bytes);
   if (area === 0n) return registers;
   const section = memory.readU64(asAddress(area + RSEQ_CS_POINTER));

@@ -90,6 +90,7 @@ export class Entered extends Inside implements Disposable {
     readonly mask: bigint,
   ) {
     super(thread, memory, ground, registers);
+    thread.tracer.guard(thread.tid, { registers, mask });
     // The frame is in place: once the thread points at the stub it can go home by itself, so signals may be held back.
     this.aim(syscalls.getpid.number);
     thread.blockSignals();
@@ -101,6 +102,7 @@ export class Entered extends Inside implements Disposable {
     this.#entered = false;
     this.tracee.setSignalMask(this.mask);
     this.tracee.setRegisters(this.registers);
+    this.tracee.tracer.unguard();
   }
 }
 

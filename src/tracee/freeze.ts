@@ -1,14 +1,17 @@
 // Stopping a whole process tree: every thread of every process is seized and interrupted. ptrace(2), PTRACE_SEIZE.
+import { PTRACE_O } from "../kernel/abi/ptrace.js";
 import { timespec } from "../kernel/abi/time.js";
 import type { Pid } from "../kernel/brand.js";
 import { SyscallError, unless } from "../kernel/errno.js";
 import { readStat, type TaskStat } from "../kernel/proc/stat.js";
-import { readStatus } from "../kernel/proc/status.js";
+import { readStatus, readThreadStatus } from "../kernel/proc/status.js";
 import { listChildren, listThreads } from "../kernel/proc/tasks.js";
 import { sys } from "../kernel/syscalls.js";
 import { StasisError } from "../report/error.js";
+import { Guardian } from "./guardian.js";
 import { TRACE_OPTIONS, Tracee } from "./tracee.js";
-import { pollFor, type WaitEvent } from "./wait.js";
+import { ourselves, type Tracer } from "./tracer.js";
+import type { WaitEvent } from "./wait.js";
 
 /** A live process with all its threads stopped. */
 export interface FrozenProcess {
@@ -33,6 +36,7 @@ export type FrozenTask = FrozenProcess | Zombie;
 const SIGTRAP = 5;
 const PAUSE = timespec.encode({ tv_sec: 0n, tv_nsec: 200_000n });
 const PF_KTHREAD = 0x200000;
+const CONFINED_OPTIONS = TRACE_OPTIONS | PTRACE_O.PTRACE_O_SUSPEND_SECCOMP;
 
 /**
  * Freezes the tree under `root`; the result is in depth-first order, the root first. When it throws, whatever was stopped
@@ -48,6 +52,7 @@ export function freezeTree(root: Pid, options: { readonly timeoutMs: number; rea
     return freezing.run();
   } catch (error) {
     thaw([...freezing.tasks.values()]);
+    freezing.guardian?.end();
     throw error;
   }
 }
@@ -58,6 +63,13 @@ export function thaw(tasks: readonly FrozenTask[]): void {
     if (task.state !== "alive") continue;
     for (const thread of task.threads) thread.detachIfAlive();
   }
+  endTracers(tasks);
+}
+
+/** When no thread is needed any more: guardians have done their work. */
+export function endTracers(tasks: readonly FrozenTask[]): void {
+  const threads = tasks.flatMap((task) => (task.state === "alive" ? task.threads : []));
+  for (const tracer of new Set(threads.map((thread) => thread.tracer))) tracer.end();
 }
 
 class Freezing {
@@ -148,26 +160,39 @@ class Freezing {
   }
 
   #freezeThread(pid: Pid, tid: Pid, comm: string, threads: Tracee[]): number | "gone" {
+    const confined = isConfined(pid, tid);
+    const tracer = confined ? this.#guardian() : ourselves;
+    const options = confined ? CONFINED_OPTIONS : TRACE_OPTIONS;
     try {
-      sys.ptraceSeize(tid, 0n, TRACE_OPTIONS);
+      tracer.sys.ptraceSeize(tid, 0n, options);
     } catch (error) {
       if (!(error instanceof SyscallError)) throw error;
       return this.#notSeized(pid, tid, comm, error);
     }
-    const tracee = new Tracee(pid, tid, comm);
+    const tracee = new Tracee(pid, tid, comm, options, tracer);
     threads.push(tracee);
-    sys.ptraceInterrupt(tid);
+    tracer.sys.ptraceInterrupt(tid);
     const signal = this.#awaitStop(tracee);
     if (signal === "gone") threads.splice(threads.indexOf(tracee), 1);
-    else this.#suspendSeccomp(tracee);
-    return signal;
+    if (signal === "gone" || confined || !isConfined(pid, tid)) return signal;
+    // It confined itself while we came.
+    threads.splice(threads.indexOf(tracee), 1);
+    tracee.detachIfAlive();
+    return this.#freezeThread(pid, tid, comm, threads);
   }
+
+  #guardian(): Tracer {
+    this.guardian ??= Guardian.start();
+    return this.guardian;
+  }
+  guardian: Guardian | undefined;
 
   #notSeized(pid: Pid, tid: Pid, comm: string, error: SyscallError): "gone" {
     const stat = readStat(tid);
     if (error.errno === "ESRCH" || stat === undefined || stat.state === "Z" || stat.state === "X") return "gone";
     const tracer = readStatus(tid)?.tracerPid ?? 0;
-    const reason = tracer === 0 ? `it cannot be traced (${error.message})` : `process ${tracer} traces it`;
+    const why = isConfined(pid, tid) ? "; it is under seccomp, to suspend which stasis must not be so itself" : "";
+    const reason = tracer === 0 ? `it cannot be traced (${error.message}${why})` : `process ${tracer} traces it`;
     throw refused(pid, comm, reason, "end the tracer, or run with CAP_SYS_PTRACE in its user namespace");
   }
 
@@ -190,7 +215,7 @@ class Freezing {
 
   #await(tracee: Tracee): WaitEvent {
     for (let round = 0; ; round++) {
-      const event = pollFor(tracee.tid);
+      const event = tracee.poll();
       if (event !== undefined) return event;
       if (this.deadline !== undefined && Date.now() > this.deadline) throw this.#timedOut(tracee);
       if (round < 50) sys.sched_yield();
@@ -209,11 +234,6 @@ class Freezing {
     });
   }
 
-  /** Filters of the target must not judge our calls. The kernel takes the suspension back when we are gone. */
-  #suspendSeccomp(tracee: Tracee): void {
-    if ((readStatus(tracee.tid)?.seccomp ?? 0) !== 0) tracee.suspendSeccomp();
-  }
-
   #engineInside(): StasisError {
     return new StasisError({
       code: "TREE_UNSUPPORTED",
@@ -230,6 +250,11 @@ class Freezing {
     if (task.state === "zombie") return [task];
     return [task, ...listChildren(pid).flatMap((child) => this.#inOrder(child))];
   }
+}
+
+/** Under seccomp: its filters judge system calls, ours too. */
+function isConfined(pid: Pid, tid: Pid): boolean {
+  return (readThreadStatus(pid, tid)?.seccomp ?? 0) !== 0;
 }
 
 function refused(pid: Pid, comm: string, reason: string, remedy: string): StasisError {

@@ -4,12 +4,11 @@ import { PTRACE_EVENT_CLONE, PTRACE_EVENT_FORK, PTRACE_EVENT_VFORK } from "../ke
 import { asPid } from "../kernel/brand.js";
 import { isFailure } from "../kernel/declare/syscall.js";
 import { errno, SyscallError } from "../kernel/errno.js";
-import { sys, syscalls } from "../kernel/syscalls.js";
+import { syscalls } from "../kernel/syscalls.js";
 import { StasisError } from "../report/error.js";
 import { Inside } from "./inside.js";
 import { TargetMemory } from "./memory.js";
 import { Tracee } from "./tracee.js";
-import { waitFor } from "./wait.js";
 
 const cloneEvents: readonly number[] = [PTRACE_EVENT_CLONE, PTRACE_EVENT_FORK, PTRACE_EVENT_VFORK];
 
@@ -61,12 +60,18 @@ export function newChild(tracee: Tracee, birth?: Birth): Tracee {
   if (born.kind === "syscall") throw notBorn(tracee, birth);
   if (born.kind !== "event" || !cloneEvents.includes(born.event)) throw tracee.lost("clone", born);
   const message = new Uint8Array(8);
-  sys.ptraceGetEventMessage(tracee.tid, 0n, message);
+  tracee.tracer.sys.ptraceGetEventMessage(tracee.tid, 0n, message);
   const exit = tracee.stepSyscall();
   if (exit.kind !== "syscall") throw tracee.lost("clone", exit);
   const tid = asPid(Number(new DataView(message.buffer).getBigUint64(0, true)));
-  const child = new Tracee(birth?.as === "thread" ? tracee.pid : tid, tid, birth?.comm ?? tracee.comm, tracee.options);
-  const stop = waitFor(tid);
+  const child = new Tracee(
+    birth?.as === "thread" ? tracee.pid : tid,
+    tid,
+    birth?.comm ?? tracee.comm,
+    tracee.options,
+    tracee.tracer,
+  );
+  const stop = tracee.tracer.wait(tid);
   if (stop.kind !== "stop") throw child.lost("start", stop);
   return child;
 }

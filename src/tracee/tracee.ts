@@ -1,14 +1,13 @@
 // One traced thread: its registers, masks and stops. ptrace(2).
-import { iovec, NT_X86_XSTATE, PTRACE_O, user_regs_struct } from "../kernel/abi/ptrace.js";
+import { NT_X86_XSTATE, PTRACE_O, user_regs_struct } from "../kernel/abi/ptrace.js";
 import { seccomp_metadata, sock_filter } from "../kernel/abi/seccomp.js";
 import { SIG, SIGSET_BYTES } from "../kernel/abi/signal.js";
 import type { Pid } from "../kernel/brand.js";
-import { addressOf } from "../kernel/call.js";
 import type { ShapeOf } from "../kernel/declare/struct.js";
 import { unless } from "../kernel/errno.js";
-import { sys } from "../kernel/syscalls.js";
 import { StasisError } from "../report/error.js";
-import { pollFor, showEvent, type WaitEvent, waitFor } from "./wait.js";
+import { ourselves, type Tracer } from "./tracer.js";
+import { showEvent, type WaitEvent } from "./wait.js";
 
 export const TRACE_OPTIONS = PTRACE_O.PTRACE_O_TRACESYSGOOD;
 export type Registers = ShapeOf<typeof user_regs_struct>;
@@ -32,6 +31,7 @@ export class Tracee {
     readonly comm: string,
     /** PTRACE_O_... that it is traced with. */
     public options: number = TRACE_OPTIONS,
+    readonly tracer: Tracer = ourselves,
   ) {}
 
   get isLeader(): boolean {
@@ -40,48 +40,42 @@ export class Tracee {
 
   registers(): Registers {
     const bytes = new Uint8Array(user_regs_struct.sizeBytes);
-    sys.ptraceGetRegs(this.tid, 0n, bytes);
+    this.tracer.sys.ptraceGetRegs(this.tid, 0n, bytes);
     return user_regs_struct.decode(bytes);
   }
 
   setRegisters(registers: Registers): void {
-    sys.ptraceSetRegs(this.tid, 0n, user_regs_struct.encode(registers));
+    this.tracer.sys.ptraceSetRegs(this.tid, 0n, user_regs_struct.encode(registers));
   }
 
   /** The XSAVE area in its standard, uncompacted form, as long as the kernel makes it. */
   xstate(): Uint8Array {
-    const room = new Uint8Array(XSTATE_ROOM);
-    const vector = iovec.encode({ iov_base: addressOf(room), iov_len: BigInt(room.byteLength) });
-    sys.ptraceGetRegset(this.tid, NT_X86_XSTATE, vector);
-    return room.slice(0, Number(iovec.decode(vector).iov_len));
+    return this.tracer.getRegset(this.tid, NT_X86_XSTATE, XSTATE_ROOM);
   }
 
   setXstate(xstate: Uint8Array): void {
-    const kept = xstate.slice();
-    const vector = iovec.encode({ iov_base: addressOf(kept), iov_len: BigInt(kept.byteLength) });
-    sys.ptraceSetRegset(this.tid, NT_X86_XSTATE, vector);
-    kept.fill(0); // keeps the buffer alive over the call
+    this.tracer.setRegset(this.tid, NT_X86_XSTATE, xstate);
   }
 
   signalMask(): bigint {
     const mask = new Uint8Array(SIGSET_BYTES);
-    sys.ptraceGetSigmask(this.tid, SIGSET_BYTES, mask);
+    this.tracer.sys.ptraceGetSigmask(this.tid, SIGSET_BYTES, mask);
     return new DataView(mask.buffer).getBigUint64(0, true);
   }
 
   setSignalMask(mask: bigint): void {
     const bytes = new Uint8Array(SIGSET_BYTES);
     new DataView(bytes.buffer).setBigUint64(0, mask, true);
-    sys.ptraceSetSigmask(this.tid, SIGSET_BYTES, bytes);
+    this.tracer.sys.ptraceSetSigmask(this.tid, SIGSET_BYTES, bytes);
   }
 
   blockSignals(): void {
-    sys.ptraceSetSigmask(this.tid, SIGSET_BYTES, ALL_SIGNALS);
+    this.tracer.sys.ptraceSetSigmask(this.tid, SIGSET_BYTES, ALL_SIGNALS);
   }
 
   /** Lets the thread run to its next syscall entry or exit, and waits for that. Stop signals that come in between are put off. */
   stepSyscall(): WaitEvent {
-    const resume = () => sys.ptraceSyscall(this.tid, 0n, 0);
+    const resume = () => this.tracer.sys.ptraceSyscall(this.tid, 0n, 0);
     resume();
     for (let event = this.waitPastStopSignals(resume); ; event = this.waitPastStopSignals(resume)) {
       // A task that was stopped when we came reports that stop again for our interrupt: ptrace(2), "Group-stop".
@@ -91,19 +85,19 @@ export class Tracee {
   }
 
   continue(signal = 0): void {
-    sys.ptraceCont(this.tid, 0n, signal);
+    this.tracer.sys.ptraceCont(this.tid, 0n, signal);
   }
 
   /** Stops the running thread and waits until it is stopped. */
   interrupt(): WaitEvent {
-    sys.ptraceInterrupt(this.tid);
-    return this.waitPastStopSignals(() => sys.ptraceCont(this.tid, 0n, 0));
+    this.tracer.sys.ptraceInterrupt(this.tid);
+    return this.waitPastStopSignals(() => this.tracer.sys.ptraceCont(this.tid, 0n, 0));
   }
 
   /** Waits for the next report. SIGSTOP cannot be blocked: one that arrives is held back and sent again by `detach`. */
   waitPastStopSignals(resume: () => void): WaitEvent {
     for (;;) {
-      const event = waitFor(this.tid);
+      const event = this.tracer.wait(this.tid);
       if (event.kind !== "signal" || event.signal !== SIG.SIGSTOP) return event;
       this.#stopWasSent = true;
       resume();
@@ -113,12 +107,12 @@ export class Tracee {
 
   /** What the running thread has to report; undefined: nothing. */
   poll(): WaitEvent | undefined {
-    return pollFor(this.tid);
+    return this.tracer.poll(this.tid);
   }
 
   setOptions(options: number): void {
     this.options = options;
-    sys.ptraceSetOptions(this.tid, 0n, options);
+    this.tracer.sys.ptraceSetOptions(this.tid, 0n, options);
   }
 
   /** Until it is let go, no filter judges what the thread calls. The kernel takes that back when the tracer is gone. */
@@ -130,24 +124,30 @@ export class Tracee {
   seccompPrograms(): SeccompProgram[] {
     const programs: SeccompProgram[] = [];
     for (let index = 0; ; index++) {
-      const count = unless(["ENOENT", "EINVAL"], () => sys.ptraceSeccompGetFilter(this.tid, index, null));
+      const count = unless(["ENOENT", "EINVAL"], () => this.tracer.sys.ptraceSeccompGetFilter(this.tid, index, null));
       if (count === undefined) return programs;
       const bytes = new Uint8Array(count * sock_filter.sizeBytes);
-      sys.ptraceSeccompGetFilter(this.tid, index, bytes);
+      this.tracer.sys.ptraceSeccompGetFilter(this.tid, index, bytes);
       const metadata = seccomp_metadata.encode({ filter_off: BigInt(index), flags: 0n });
-      sys.ptraceSeccompGetMetadata(this.tid, metadata.byteLength, metadata);
+      this.tracer.sys.ptraceSeccompGetMetadata(this.tid, metadata.byteLength, metadata);
       programs.push({ bytes, flags: Number(seccomp_metadata.decode(metadata).flags) });
     }
   }
 
   /** Lets the thread go on, untraced. */
   detach(): void {
-    sys.ptraceDetach(this.tid, 0n, this.#stopWasSent ? SIG.SIGSTOP : 0);
+    this.tracer.sys.ptraceDetach(this.tid, 0n, this.#stopWasSent ? SIG.SIGSTOP : 0);
   }
 
   /** As detach; a thread that died in the meantime is no matter. */
   detachIfAlive(): void {
     unless("ESRCH", () => this.detach());
+  }
+
+  /** Waits until the thread is gone. The exit of a thread group's leader is reported when the others have been waited for. */
+  awaitEnd(): void {
+    for (let event = this.tracer.wait(this.tid); event.kind !== "exited" && event.kind !== "killed"; )
+      event = this.tracer.wait(this.tid);
   }
 
   /** The thread did something that it should not have done: it died, or ran where it should have stopped. */

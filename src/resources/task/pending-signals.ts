@@ -3,8 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import { SiginfoEntrySchema, type SignalQueueEntry, SignalQueueEntrySchema } from "../../images/format/entries.js";
 import { PTRACE_PEEKSIGINFO_SHARED } from "../../kernel/abi/ptrace.js";
 import { SIGINFO_BYTES, siginfo } from "../../kernel/abi/signal.js";
-import type { Pid } from "../../kernel/brand.js";
-import { sys } from "../../kernel/syscalls.js";
+import type { Tracee } from "../../tracee/tracee.js";
 import type { RestoredThread, TaskPart } from "../kind.js";
 
 const AT_ONCE = 32;
@@ -15,8 +14,8 @@ export const pendingSignals: TaskPart = {
   stage: "last",
 
   collect({ tracee, isLeader }, core) {
-    if (core.threadCore !== undefined) core.threadCore.signalsP = queue(tracee.tid, 0);
-    if (isLeader && core.tc !== undefined) core.tc.signalsS = queue(tracee.tid, PTRACE_PEEKSIGINFO_SHARED);
+    if (core.threadCore !== undefined) core.threadCore.signalsP = queue(tracee, 0);
+    if (isLeader && core.tc !== undefined) core.tc.signalsS = queue(tracee, PTRACE_PEEKSIGINFO_SHARED);
   },
 
   apply(thread, core) {
@@ -29,11 +28,11 @@ export const pendingSignals: TaskPart = {
   },
 };
 
-function queue(tid: Pid, flags: number): SignalQueueEntry {
+function queue({ tracer, tid }: Tracee, flags: number): SignalQueueEntry {
   const found: Uint8Array[] = [];
   const room = new Uint8Array(AT_ONCE * SIGINFO_BYTES);
   for (;;) {
-    const count = sys.ptracePeekSiginfo(tid, { off: BigInt(found.length), flags, nr: AT_ONCE }, room);
+    const count = tracer.sys.ptracePeekSiginfo(tid, { off: BigInt(found.length), flags, nr: AT_ONCE }, room);
     for (let index = 0; index < count; index++)
       found.push(room.slice(index * SIGINFO_BYTES, (index + 1) * SIGINFO_BYTES));
     if (count < AT_ONCE) break;

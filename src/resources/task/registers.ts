@@ -12,7 +12,6 @@ import { PR } from "../../kernel/abi/prctl.js";
 import { user_desc } from "../../kernel/abi/ptrace.js";
 import { struct, u64 } from "../../kernel/declare/struct.js";
 import { unless } from "../../kernel/errno.js";
-import { sys } from "../../kernel/syscalls.js";
 import { StasisError } from "../../report/error.js";
 import { resumed } from "../../tracee/sigframe.js";
 import type { Registers, Tracee } from "../../tracee/tracee.js";
@@ -74,9 +73,9 @@ const DESC = {
   USABLE: 64,
 } as const;
 
-function threadArea({ tid }: Tracee, entry: number): UserDescT[] {
+function threadArea({ tracer, tid }: Tracee, entry: number): UserDescT[] {
   const bytes = new Uint8Array(user_desc.sizeBytes);
-  if (unless(["EIO", "EINVAL"], () => sys.ptraceGetThreadArea(tid, entry, bytes)) === undefined) return [];
+  if (unless(["EIO", "EINVAL"], () => tracer.sys.ptraceGetThreadArea(tid, entry, bytes)) === undefined) return [];
   const { base_addr, limit, bits } = user_desc.decode(bytes);
   const has = (bit: number) => (bits & bit) !== 0;
   return [
@@ -95,7 +94,7 @@ function threadArea({ tid }: Tracee, entry: number): UserDescT[] {
   ];
 }
 
-function setThreadArea({ tid }: Tracee, entry: UserDescT): void {
+function setThreadArea({ tracer, tid }: Tracee, entry: UserDescT): void {
   const bits =
     (entry.seg32bit ? DESC.SEG_32BIT : 0) |
     (entry.contentsL ? DESC.CONTENTS_LOW : 0) |
@@ -105,7 +104,7 @@ function setThreadArea({ tid }: Tracee, entry: UserDescT): void {
     (entry.segNotPresent ? DESC.SEG_NOT_PRESENT : 0) |
     DESC.USABLE;
   const { entryNumber, baseAddr, limit } = entry;
-  sys.ptraceSetThreadArea(
+  tracer.sys.ptraceSetThreadArea(
     tid,
     entryNumber,
     user_desc.encode({ entry_number: entryNumber, base_addr: baseAddr, limit, bits }),

@@ -2,7 +2,6 @@
 import { create } from "@bufbuild/protobuf";
 import { RseqEntrySchema } from "../../images/format/entries.js";
 import { ptrace_rseq_configuration } from "../../kernel/abi/ptrace.js";
-import { sys } from "../../kernel/syscalls.js";
 import type { TaskPart } from "../kind.js";
 
 export const rseq: TaskPart = {
@@ -13,7 +12,7 @@ export const rseq: TaskPart = {
   collect({ tracee }, core) {
     if (core.threadCore === undefined) return;
     const bytes = new Uint8Array(ptrace_rseq_configuration.sizeBytes);
-    sys.ptraceGetRseqConfiguration(tracee.tid, bytes.byteLength, bytes);
+    tracee.tracer.sys.ptraceGetRseqConfiguration(tracee.tid, bytes.byteLength, bytes);
     const { rseq_abi_pointer, rseq_abi_size, signature } = ptrace_rseq_configuration.decode(bytes);
     if (rseq_abi_pointer === 0n) return;
     core.threadCore.rseqEntry = create(RseqEntrySchema, {
