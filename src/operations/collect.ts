@@ -2,6 +2,7 @@
 import type { ImageDirectory } from "../images/directory.js";
 import type { CoreEntry, MmEntry } from "../images/format/entries.js";
 import { O } from "../kernel/abi/fcntl.js";
+import { PIDFD_THREAD } from "../kernel/abi/process.js";
 import { AT_FDCWD, asPid, type Fd } from "../kernel/brand.js";
 import { readMappings } from "../kernel/proc/maps.js";
 import { readThreadStatus } from "../kernel/proc/status.js";
@@ -112,20 +113,20 @@ export class CollectedTree implements Disposable {
   #collectProcess(task: FrozenProcess): void {
     const ids = this.identities.of(task);
     if (this.request.options.cgroups === "refuse") this.#cgroups.check(task);
-    const leader = task.threads[0];
-    if (leader?.isLeader !== true) throw leaderIsGone(task);
-    const status = readThreadStatus(task.pid, task.pid);
-    if (status === undefined) throw new RangeError(`a stopped task ${task.pid} has no status`);
-    const memory = this.#opened.use(new TargetMemory(task.pid));
+    const { pid, living } = task;
+    const status = readThreadStatus(pid, living);
+    const [first] = task.threads;
+    if (status === undefined || first === undefined) throw new RangeError(`a stopped task ${pid} has no status`);
+    const memory = this.#opened.use(new TargetMemory(living));
     const process: DumpedProcess = {
       ...task,
       status,
       memory,
-      mappings: readMappings(task.pid),
-      pidfd: this.#hold(sys.pidfd_open(task.pid, 0)),
+      mappings: readMappings(living),
+      pidfd: this.#hold(sys.pidfd_open(living, first.isLeader ? 0 : PIDFD_THREAD)),
     };
-    const pagemap = this.#hold(sys.openat(AT_FDCWD, `/proc/${task.pid}/pagemap`, O.O_CLOEXEC, 0));
-    const foothold = Foothold.plant(leader, memory, process.mappings);
+    const pagemap = this.#hold(sys.openat(AT_FDCWD, `/proc/${living}/pagemap`, O.O_CLOEXEC, 0));
+    const foothold = Foothold.plant(first, memory, process.mappings);
     this.#inside.defer(() => foothold.remove());
     const { core, mm } = this.#collectThreads(process, foothold, pagemap);
     mm.vmas = collectMappings(process, pagemap, this.#context);
@@ -143,29 +144,31 @@ export class CollectedTree implements Disposable {
   }
 
   #collectThreads(process: DumpedProcess, foothold: Foothold, pagemap: Fd): Collected {
-    const [leader, ...others] = process.threads;
-    if (leader === undefined) throw new RangeError("a process without threads");
-    const { core, mm } = this.#collectLeader(process, leader, foothold);
+    const [first] = process.threads;
+    if (first === undefined) throw new RangeError("a process without threads");
+    const { core, mm } = this.#collectLeader(process, first, foothold);
     const collected = { process, foothold, pagemap, core, mm };
     this.#collected.push(collected);
-    for (const thread of others)
-      this.images.write("core", thread.tid, [this.#collectThread(process, thread, foothold)]);
+    for (const thread of process.threads)
+      if (!thread.isLeader) this.images.write("core", thread.tid, [this.#collectThread(process, thread, foothold)]);
     return collected;
   }
 
-  #collectLeader(process: DumpedProcess, leader: Tracee, foothold: Foothold): { core: CoreEntry; mm: MmEntry } {
-    using inside = foothold.enter(leader);
+  /** `first`: the leader, or the thread that speaks for the process when that has ended. */
+  #collectLeader(process: DumpedProcess, first: Tracee, foothold: Foothold): { core: CoreEntry; mm: MmEntry } {
+    using inside = foothold.enter(first);
     const core = emptyCore(process, true);
     const thread = {
       process,
-      tracee: leader,
+      tracee: first,
       isLeader: true,
       inside,
       registers: inside.registers,
       signalMask: inside.mask,
-      status: process.status,
+      status: readThreadStatus(process.pid, process.pid) ?? process.status,
     };
-    for (const part of taskParts) part.collect(thread, core, this.#context);
+    for (const part of taskParts)
+      if (first.isLeader || part.of === "process" || part.outlives) part.collect(thread, core, this.#context);
     return { core, mm: collectLayout(process, inside, this.#context) };
   }
 
@@ -204,14 +207,4 @@ export class CollectedTree implements Disposable {
     this.leave();
     this.#opened[Symbol.dispose]();
   }
-}
-
-function leaderIsGone({ pid, comm }: FrozenProcess): StasisError {
-  return new StasisError({
-    code: "TASK_UNSUPPORTED",
-    doing: "dump",
-    subject: { kind: "process", pid, comm },
-    reason: "its first thread has ended while others live",
-    remedy: "have the program end its other threads, or keep its first one",
-  });
 }

@@ -1,15 +1,16 @@
 // What a restore has to build, read from the images and checked before anything is made.
 
 import type { ImageDirectory } from "../images/directory.js";
-import type {
-  CoreEntry,
-  FdinfoEntry,
-  FileLockEntry,
-  FsEntry,
-  InventoryEntry,
-  MmEntry,
-  PstreeEntry,
-  TaskKobjIdsEntry,
+import {
+  type CoreEntry,
+  CoreEntry_March,
+  type FdinfoEntry,
+  type FileLockEntry,
+  type FsEntry,
+  type InventoryEntry,
+  type MmEntry,
+  type PstreeEntry,
+  type TaskKobjIdsEntry,
 } from "../images/format/entries.js";
 import { TaskState, VmaStatus } from "../images/format/numbers.js";
 import { type Address, asAddress, asPid, type Pid } from "../kernel/brand.js";
@@ -32,6 +33,8 @@ export interface PlannedProcess extends Planned {
   readonly descriptors: readonly FdinfoEntry[];
   /** Locks and leases that it took. */
   readonly locks: readonly FileLockEntry[];
+  /** Its first thread has ended: its core has no registers. */
+  readonly isLeaderGone: boolean;
   /** The leader is not among them. */
   readonly threads: readonly { readonly tid: Pid; readonly core: CoreEntry }[];
 }
@@ -76,12 +79,18 @@ function readTask(images: ImageDirectory, entry: PstreeEntry, record: number, lo
   if (entry.pid <= 0) throw broken(record, `a pid of ${entry.pid} cannot be`);
   const pid = asPid(entry.pid);
   const core = images.readOne("core", pid);
+  if (core.mtype !== CoreEntry_March.X86_64)
+    throw incomplete(`core-${pid}.img`, "it is of a machine that is no x86-64");
   if (core.tc === undefined) throw incomplete(`core-${pid}.img`, "it has no part for the process as a whole");
   const common = { pid, comm: core.tc.comm, pgid: entry.pgid, sid: entry.sid, core, children: [] };
   const { taskState } = core.tc;
   if (taskState === TaskState.DEAD || taskState === TaskState.ZOMBIE) return { ...common, state: "zombie" };
   const ids = core.ids ?? images.readOne("ids", pid);
   const descriptors = images.read("fdinfo", ids.filesId);
+  const others = entry.threads.filter((tid) => tid !== entry.pid);
+  const isLeaderGone = core.threadInfo === undefined;
+  if (isLeaderGone && others.length === 0)
+    throw incomplete(`core-${pid}.img`, "it has no registers, and no other thread is there");
   return {
     ...common,
     state: taskState === TaskState.STOPPED ? "stopped" : "alive",
@@ -90,9 +99,8 @@ function readTask(images: ImageDirectory, entry: PstreeEntry, record: number, lo
     fs: images.readOne("fs", pid),
     descriptors,
     locks: locks.take(pid, descriptors),
-    threads: entry.threads
-      .filter((tid) => tid !== entry.pid)
-      .map((tid) => ({ tid: asPid(tid), core: images.readOne("core", tid) })),
+    isLeaderGone,
+    threads: others.map((tid) => ({ tid: asPid(tid), core: images.readOne("core", tid) })),
   };
 }
 

@@ -7,6 +7,7 @@ import { O, O_RDONLY } from "../kernel/abi/fcntl.js";
 import { CLONE } from "../kernel/abi/process.js";
 import { SIG } from "../kernel/abi/signal.js";
 import { asAddress, asPid, type Fd, type TargetFd } from "../kernel/brand.js";
+import { readStat } from "../kernel/proc/stat.js";
 import { sys, syscalls } from "../kernel/syscalls.js";
 import { applyLock } from "../resources/files/locks.js";
 import { RestoredMemfds } from "../resources/files/memfd-restored.js";
@@ -55,7 +56,7 @@ export class Rebuilt implements RestoredProcess, Disposable {
     private readonly around: Surroundings,
   ) {
     this.leader = { process: this, tracee: inside.tracee, isLeader: true, inside, core: plan.core };
-    this.threads = [this.leader];
+    this.threads = plan.isLeaderGone ? [] : [this.leader];
   }
 
   get pid() {
@@ -74,9 +75,32 @@ export class Rebuilt implements RestoredProcess, Disposable {
   apply(stage: Stage, parts: readonly TaskPart[]): void {
     for (const part of parts) {
       if (part.stage !== stage) continue;
-      const threads = part.of === "process" ? [this.leader] : this.threads;
-      for (const thread of threads) part.apply(thread, thread.core, this.around.context);
+      if (part.of === "process") part.apply(this.#speaker, this.core, this.around.context);
+      else for (const thread of this.#threadsWith(part)) part.apply(thread, thread.core, this.around.context);
     }
+  }
+
+  #threadsWith(part: TaskPart): readonly RestoredThread[] {
+    const isOutlived = part.outlives === true && !this.threads.includes(this.leader);
+    return isOutlived ? [this.leader, ...this.threads] : this.threads;
+  }
+
+  /** The thread that calls for the process as a whole: the leader, as long as it is there. */
+  get #speaker(): RestoredThread {
+    return this.#leaderHasEnded ? (this.threads[0] ?? this.leader) : this.leader;
+  }
+  #leaderHasEnded = false;
+
+  /**
+   * A leader that had ended does so again, untraced, so that its wait status is its parent's. Before the death signals of children are set: one
+   * that it made would be sent its own (kernel/exit.c, forget_original_parent()).
+   */
+  endLeader(): void {
+    if (!this.plan.isLeaderGone) return;
+    this.inside.aim(syscalls.exit.number, [BigInt(((this.core.tc?.exitCode ?? 0) >> 8) & 0xff)]);
+    this.inside.tracee.detach();
+    while (readStat(this.pid)?.state !== "Z") sys.sched_yield();
+    this.#leaderHasEnded = true;
   }
 
   /** Mappings and their contents; a second call does nothing. `parent`: the task was forked from its filled memory. */
@@ -173,14 +197,15 @@ export class Rebuilt implements RestoredProcess, Disposable {
 
   /** After the change of credentials, which resets it. */
   applyDumpable(): void {
-    applyDumpable(this.inside, this.plan.mm.dumpable);
+    applyDumpable(this.#speaker.inside, this.plan.mm.dumpable);
   }
 
   /** Takes our region out and gives every thread its registers; they are still stopped. */
   finish(): void {
-    const region = this.inside.ground.stub;
-    ignoreTraps(this.inside, this.core);
-    this.inside.stepCall(syscalls.munmap.number, [asAddress(region), BigInt(REGION_BYTES)]);
+    const { inside } = this.#speaker;
+    const region = inside.ground.stub;
+    ignoreTraps(inside, this.core);
+    inside.stepCall(syscalls.munmap.number, [asAddress(region), BigInt(REGION_BYTES)]);
     for (const { tracee, core } of this.threads) {
       setFloatingPoint(tracee, core);
       tracee.setRegisters(registersOf(core, tracee.registers()));

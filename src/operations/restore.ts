@@ -96,6 +96,7 @@ class RestoreRun implements Disposable {
     apply("after-memory");
     this.#consult("post-restore");
     apply("credentials");
+    each((one) => one.endLeader());
     apply("last");
     each((one) => one.applyDumpable());
     this.request.notify("pre-resume", this.rootPid);

@@ -24,10 +24,13 @@ export interface DumpedProcess {
   readonly comm: string;
   readonly stat: TaskStat;
   readonly status: TaskStatus;
+  /** Those that live; the leader comes first, unless it has ended. */
   readonly threads: readonly Tracee[];
+  /** The first of them, by whose number /proc shows memory and files. */
+  readonly living: Pid;
   readonly memory: TargetMemory;
   readonly mappings: readonly Mapping[];
-  /** Descriptor that stands for the process: pidfd_open(2). */
+  /** Descriptor that stands for the process, or for a thread of it when its leader has ended: pidfd_open(2). */
   readonly pidfd: Fd;
   /** The signal by which it was stopped when the dump began. */
   readonly stoppedBy?: number;
@@ -218,6 +221,8 @@ export interface TaskPart {
    * memory has its contents; credentials: the last thing that needs our rights; last: after credentials, before it runs.
    */
   readonly stage: Stage;
+  /** A leader that has ended still has it, and others see it. */
+  readonly outlives?: true;
   /** What is not carried over, in the user's words. */
   readonly limits?: readonly string[];
   /** Fills in its fields of the thread's core image (`core.tc` is the leader's only). */

@@ -135,7 +135,7 @@ function callOnce(
 }
 
 function entrySite(leader: Tracee, memory: TargetMemory, mappings: readonly Mapping[]): Borrowed {
-  const entry = readAuxv(leader.pid).find(([type]) => type === AT_ENTRY)?.[1];
+  const entry = readAuxv(leader.tid).find(([type]) => type === AT_ENTRY)?.[1];
   const holds = (address: bigint) =>
     mappings.some((mapping) => mapping.executable && mapping.start <= address && address + 16n <= mapping.end);
   const vdso = mappings.find((mapping) => mapping.path === "[vdso]");

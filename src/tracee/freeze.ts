@@ -18,8 +18,10 @@ export interface FrozenProcess {
   readonly state: "alive";
   readonly pid: Pid;
   readonly comm: string;
-  /** The leader comes first. */
+  /** The leader comes first, unless it has ended: then it is not among them. */
   readonly threads: Tracee[];
+  /** The first of them: what /proc shows of memory and files is that thread's, and nothing when it has ended. */
+  readonly living: Pid;
   readonly stat: TaskStat;
   /** The signal that had stopped it before we came (SIGSTOP, SIGTSTP, ...); absent: it was running. */
   readonly stoppedBy?: number;
@@ -105,7 +107,7 @@ class Freezing {
       throw refused(this.root, stat.comm, reason, remedy);
     };
     if (status.tgid !== this.root) refuse(`it is a thread of process ${status.tgid}`, `name process ${status.tgid}`);
-    if (stat.state === "Z") refuse("it is a zombie", "name a process that is running");
+    if (stat.state === "Z" && stat.numThreads <= 1) refuse("it is a zombie", "name a process that is running");
     if ((stat.flags & PF_KTHREAD) !== 0) refuse("it is a kernel thread", "name a process of user space");
     if (status.tracerPid !== 0)
       refuse(`process ${status.tracerPid} traces it`, "end the debugger or the other dump first");
@@ -128,15 +130,17 @@ class Freezing {
     if (stat === undefined) return undefined;
     if (stat.state === "Z" && stat.numThreads <= 1) return this.#keep({ state: "zombie", pid, comm: stat.comm, stat });
     const threads: Tracee[] = [];
-    const placeholder: FrozenProcess = { state: "alive", pid, comm: stat.comm, threads, stat };
+    const placeholder: FrozenProcess = { state: "alive", pid, comm: stat.comm, threads, living: pid, stat };
     this.tasks.set(pid, placeholder); // so that a failure half-way lets these threads go
     const stoppedBy = this.#freezeThreads(pid, stat.comm, threads);
-    if (threads.length === 0) {
+    threads.sort((one, other) => Number(other.isLeader) - Number(one.isLeader));
+    const living = threads[0]?.tid;
+    if (living === undefined) {
       this.tasks.delete(pid);
       return undefined;
     }
-    const frozenStat = readStat(pid) ?? stat;
-    return this.#keep({ ...placeholder, stat: frozenStat, ...(stoppedBy === undefined ? {} : { stoppedBy }) });
+    const frozenStat = statOf(pid, living) ?? stat;
+    return this.#keep({ ...placeholder, living, stat: frozenStat, ...(stoppedBy === undefined ? {} : { stoppedBy }) });
   }
 
   #keep(task: FrozenTask): FrozenTask {
@@ -250,6 +254,14 @@ class Freezing {
     if (task.state === "zombie") return [task];
     return [task, ...listChildren(pid).flatMap((child) => this.#inOrder(child))];
   }
+}
+
+/** As the kernel shows it by a thread that lives: of a leader that has ended it shows no memory any more, but how it ended. */
+function statOf(pid: Pid, living: Pid): TaskStat | undefined {
+  const leader = readStat(pid);
+  const stat = readStat(living);
+  if (leader === undefined || stat === undefined) return undefined;
+  return { ...stat, pid, comm: leader.comm, exitCode: leader.exitCode };
 }
 
 /** Under seccomp: its filters judge system calls, ours too. */

@@ -22,7 +22,7 @@ import { sys } from "../../src/kernel/syscalls.js";
 import { endingWith, startService, treeOf, until } from "../scenarios/round-trip.js";
 import { type Program, startProgram } from "../support/program.js";
 
-const RUNS = Number(process.env["STASIS_CRASH_RUNS"] ?? 20);
+const RUNS = Number(process.env["STASIS_CRASH_RUNS"] ?? 12);
 const SEED = Number(process.env["STASIS_CRASH_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
 const engineScript = fileURLToPath(new URL("engine.js", import.meta.url));
 

@@ -6,7 +6,6 @@
 #include <linux/perf_event.h>
 #include <linux/seccomp.h>
 #include <linux/userfaultfd.h>
-#include <pthread.h>
 #include <sched.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
@@ -96,29 +95,6 @@ static void share_memory(void)
 	must(clone(sleeper, stack + sizeof stack, CLONE_VM | SIGCHLD, NULL));
 }
 
-static void *go_on(void *unused)
-{
-	(void)unused;
-	char state = 0;
-	while (state != 'Z') { /* the first thread */
-		char path[64], text[512] = "";
-		snprintf(path, sizeof path, "/proc/self/task/%d/stat", getpid());
-		int file = must(open(path, O_RDONLY));
-		must(read(file, text, sizeof text - 1));
-		close(file);
-		state = strrchr(text, ')')[2];
-	}
-	ready();
-	wait_until_told();
-	restored();
-}
-static void end_first_thread(void)
-{
-	pthread_t thread;
-	pthread_create(&thread, NULL, go_on, NULL);
-	pthread_exit(NULL);
-}
-
 int main(int count, char **arguments)
 {
 	const char *what = count > 1 ? arguments[1] : "";
@@ -136,7 +112,6 @@ int main(int count, char **arguments)
 		trace(child);
 	}
 	else if (is(what, "memory")) share_memory();
-	else if (is(what, "leader")) end_first_thread();
 	else if (is(what, "file")) must(write(must(open("kept", O_RDWR | O_CREAT, 0600)), "kept", 4));
 	else fail("nobody knows %s", what);
 	ready();

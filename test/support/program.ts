@@ -95,7 +95,7 @@ function describe(pid: Pid, comm: string, directory: string, log: string): Progr
     output,
     async waitFor(line, timeoutMs = TIMEOUT_MS) {
       const said = () => output().split("\n").includes(line);
-      const ended = () => [undefined, "Z"].includes(readStat(pid)?.state);
+      const ended = () => hasEnded(pid);
       await until(() => said() || ended(), timeoutMs);
       if (said()) return output();
       const state = ended() ? "ended" : `did not in ${timeoutMs} ms`;
@@ -109,7 +109,7 @@ function describe(pid: Pid, comm: string, directory: string, log: string): Progr
     },
     async end() {
       killGroup(pid);
-      await until(() => [undefined, "Z"].includes(readStat(pid)?.state), TIMEOUT_MS);
+      await until(() => hasEnded(pid), TIMEOUT_MS);
     },
     async [Symbol.asyncDispose]() {
       await program.end();
@@ -117,6 +117,12 @@ function describe(pid: Pid, comm: string, directory: string, log: string): Progr
     },
   };
   return program;
+}
+
+/** A first thread that ended before others is a zombie, too. */
+function hasEnded(pid: Pid): boolean {
+  const stat = readStat(pid);
+  return stat === undefined || (stat.state === "Z" && stat.numThreads <= 1);
 }
 
 function killGroup(pid: Pid): void {
@@ -137,15 +143,17 @@ export function buildProgram(name: string, linked: "static" | "dynamic" = "dynam
   const source = sourceOf(name);
   const executable = join(built, linked === "static" ? `${name}-static` : name);
   const newest = Math.max(statSync(source).mtimeMs, statSync(header).mtimeMs);
-  if (existsSync(executable) && statSync(executable).mtimeMs > newest) return executable;
+  const isBuilt = () => existsSync(executable) && statSync(executable).mtimeMs > newest;
+  if (isBuilt()) return executable;
   mkdirSync(built, { recursive: true });
-  // Test files run at the same time: each compiles to a name of its own, the last rename wins.
+  // Test files run at the same time: each compiles to a name of its own, and the first one wins. It may be running already.
   const fresh = `${executable}.${process.pid}`;
   const flags = ["-O1", "-g", "-Wall", "-Wextra", "-pthread", `-I${join(root, "test/support")}`];
   execFileSync("gcc", [...flags, ...(linked === "static" ? ["-static"] : []), "-o", fresh, source], {
     stdio: ["ignore", "ignore", "pipe"],
   });
-  renameSync(fresh, executable);
+  if (isBuilt()) rmSync(fresh);
+  else renameSync(fresh, executable);
   return executable;
 }
 

@@ -51,6 +51,10 @@ export const W = flags({
   __WNOTHREAD: 0x20000000,
   __WALL: 0x40000000,
 });
+/** pidfd_open(2), kernel 6.9. */
+export const PIDFD_THREAD = 0o200;
+/** pidfd_send_signal(2), kernel 6.9. */
+export const PIDFD_SIGNAL_THREAD_GROUP = 2;
 /** idtype_t of waitid(2). */
 export const P_PID = 1;
 export const KCMP = {

@@ -84,8 +84,8 @@ const WATCH =
 function collectWatch(file: OpenFile, line: string, id: number): EventpollTfdEntry {
   const [, tfd = "0", events = "0", data = "0", pos = "0", inode = "0", dev = "0"] = WATCH.exec(line) ?? [];
   const watched = asTargetFd(Number(tfd));
-  const { pid } = file.process;
-  if (readFdLink(pid, watched) === undefined || readFdinfo(pid, watched)?.inode !== BigInt(`0x${inode}`)) {
+  const { living } = file.process;
+  if (readFdLink(living, watched) === undefined || readFdinfo(living, watched)?.inode !== BigInt(`0x${inode}`)) {
     throw refuseFile(
       file.subject,
       `it watches what was descriptor ${tfd} when it was added, which is closed or another file now`,

@@ -49,15 +49,15 @@ export class FileTable implements FileRegister {
   collectDescriptors(process: DumpedProcess, filesId: number): void {
     if (this.#tables.has(filesId)) return;
     this.#tables.add(filesId);
-    const entries = listFds(process.pid).map((fd) => this.#collectDescriptor(process, fd, filesId));
+    const entries = listFds(process.living).map((fd) => this.#collectDescriptor(process, fd, filesId));
     this.context().images.write("fdinfo", filesId, entries);
   }
 
   #collectDescriptor(process: DumpedProcess, targetFd: TargetFd, filesId: number): FdinfoEntry {
     using duplicate = own(sys.pidfd_getfd(process.pidfd, targetFd, 0));
-    const { pid, comm } = process;
-    const link = readFdLink(pid, targetFd) ?? "";
-    const fdinfo = readFdinfo(pid, targetFd);
+    const { pid, living, comm } = process;
+    const link = readFdLink(living, targetFd) ?? "";
+    const fdinfo = readFdinfo(living, targetFd);
     const stat = fstatSync(duplicate.fd, { bigint: true });
     const subject = { kind: "file", pid, comm, fd: targetFd, link } as const;
     const file: OpenFile = {
@@ -69,7 +69,7 @@ export class FileTable implements FileRegister {
       stat,
       ...(fdinfo === undefined ? {} : { fdinfo }),
     };
-    const { id, type } = this.#find(file, { pid, fd: targetFd });
+    const { id, type } = this.#find(file, { pid: living, fd: targetFd });
     this.context().once(FileLocks).note(file, id, filesId);
     const flags = fdinfo?.flags ?? 0;
     return create(FdinfoEntrySchema, { id, type, fd: targetFd, flags: (flags & O.O_CLOEXEC) === 0 ? 0 : FD_CLOEXEC });

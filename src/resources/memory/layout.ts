@@ -31,7 +31,7 @@ export function collectLayout(process: DumpedProcess, inside: Inside, context: D
     mmEnvStart: stat.envStart,
     mmEnvEnd: stat.envEnd,
     exeFileId: registerExe(process, context),
-    mmSavedAuxv: auxiliaryVector(process.pid),
+    mmSavedAuxv: auxiliaryVector(process.living),
     aios: collectRings(process, inside),
     dumpable: inside.sys.prctl(PR.PR_GET_DUMPABLE, 0n, 0n, 0n, 0n),
     thpDisabled: inside.sys.prctl(PR.PR_GET_THP_DISABLE, 0n, 0n, 0n, 0n) !== 0,
@@ -46,13 +46,13 @@ function auxiliaryVector(pid: Pid): bigint[] {
 }
 
 function registerExe(process: DumpedProcess, context: DumpContext): number {
-  const { pid, comm } = process;
-  using duplicate = own(sys.openat(AT_FDCWD, `/proc/${pid}/exe`, O.O_PATH | O.O_CLOEXEC, 0));
+  const { pid, living, comm } = process;
+  using duplicate = own(sys.openat(AT_FDCWD, `/proc/${living}/exe`, O.O_PATH | O.O_CLOEXEC, 0));
   return context.files.register(
     {
       process,
       duplicate: duplicate.fd,
-      link: readProcLink(pid, "exe") ?? "",
+      link: readProcLink(living, "exe") ?? "",
       subject: { kind: "process", pid, comm },
       stat: fstatSync(duplicate.fd, { bigint: true }),
     },

@@ -9,7 +9,7 @@ import type { DumpedProcess, OpenFile } from "../kind.js";
 
 /** Where the kernel shows the file of a mapping: proc_pid_map_files(5); needs CAP_CHECKPOINT_RESTORE or CAP_SYS_ADMIN. */
 export function mapFilesPath(process: DumpedProcess, { start, end }: Mapping): string {
-  return `/proc/${process.pid}/map_files/${start.toString(16)}-${end.toString(16)}`;
+  return `/proc/${process.living}/map_files/${start.toString(16)}-${end.toString(16)}`;
 }
 
 /** What the link in map_files says. */

@@ -23,6 +23,7 @@ export const credentials: TaskPart = {
   name: "credentials",
   of: "thread",
   stage: "credentials",
+  outlives: true,
   limits: ["keyrings are not carried over: keyrings(7)"],
 
   collect({ inside, status }, core) {

@@ -10,7 +10,7 @@ import { membarrier } from "./membarrier.js";
 import { names } from "./names.js";
 import { oomScore } from "./oom-score.js";
 import { parentDeathSignal } from "./parent-death-signal.js";
-import { pendingSignals } from "./pending-signals.js";
+import { pendingSignals, sharedPendingSignals } from "./pending-signals.js";
 import { personality } from "./personality.js";
 import { posixTimers } from "./posix-timers.js";
 import { registers } from "./registers.js";
@@ -42,6 +42,7 @@ export const taskParts: readonly TaskPart[] = [
   parentDeathSignal,
   signalActions,
   pendingSignals,
+  sharedPendingSignals,
   posixTimers,
   intervalTimers,
 ];

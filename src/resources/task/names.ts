@@ -7,6 +7,7 @@ export const names: TaskPart = {
   name: "thread name",
   of: "thread",
   stage: "after-memory",
+  outlives: true,
 
   collect({ process, tracee, isLeader }, core) {
     const comm = isLeader ? process.comm : readThreadStat(process.pid, tracee.tid)?.comm;

@@ -1,6 +1,7 @@
 // Signals that were sent and not yet taken, with their siginfo: ptrace(2) PTRACE_PEEKSIGINFO, rt_sigqueueinfo(2).
 import { create } from "@bufbuild/protobuf";
 import { SiginfoEntrySchema, type SignalQueueEntry, SignalQueueEntrySchema } from "../../images/format/entries.js";
+import { PIDFD_SIGNAL_THREAD_GROUP, PIDFD_THREAD } from "../../kernel/abi/process.js";
 import { PTRACE_PEEKSIGINFO_SHARED } from "../../kernel/abi/ptrace.js";
 import { SIGINFO_BYTES, siginfo } from "../../kernel/abi/signal.js";
 import type { Tracee } from "../../tracee/tracee.js";
@@ -13,9 +14,8 @@ export const pendingSignals: TaskPart = {
   of: "thread",
   stage: "last",
 
-  collect({ tracee, isLeader }, core) {
+  collect({ tracee }, core) {
     if (core.threadCore !== undefined) core.threadCore.signalsP = queue(tracee, 0);
-    if (isLeader && core.tc !== undefined) core.tc.signalsS = queue(tracee, PTRACE_PEEKSIGINFO_SHARED);
   },
 
   apply(thread, core) {
@@ -23,8 +23,23 @@ export const pendingSignals: TaskPart = {
     send(thread, core.threadCore?.signalsP, (signal, at) =>
       inside.sys.rt_tgsigqueueinfo(tracee.pid, tracee.tid, signal, at),
     );
-    if (thread.isLeader)
-      send(thread, core.tc?.signalsS, (signal, at) => inside.sys.rt_sigqueueinfo(tracee.pid, signal, at));
+  },
+};
+
+export const sharedPendingSignals: TaskPart = {
+  name: "pending signals of the process as a whole",
+  of: "process",
+  stage: "last",
+
+  collect({ tracee }, core) {
+    if (core.tc !== undefined) core.tc.signalsS = queue(tracee, PTRACE_PEEKSIGINFO_SHARED);
+  },
+
+  apply(thread, core) {
+    const { inside, tracee } = thread;
+    const entry = core.tc?.signalsS;
+    if (thread.isLeader) send(thread, entry, (signal, at) => inside.sys.rt_sigqueueinfo(tracee.pid, signal, at));
+    else if ((entry?.signals.length ?? 0) > 0) sendByThread(thread, entry);
   },
 };
 
@@ -40,6 +55,14 @@ function queue({ tracer, tid }: Tracee, flags: number): SignalQueueEntry {
   return create(SignalQueueEntrySchema, {
     signals: found.map((bytes) => create(SiginfoEntrySchema, { siginfo: bytes })),
   });
+}
+
+/** For the kernel a task is itself by its thread id: another thread than the leader has to name the process by its own descriptor. */
+function sendByThread(thread: RestoredThread, entry: SignalQueueEntry | undefined): void {
+  const { inside, tracee } = thread;
+  const self = inside.sys.pidfd_open(tracee.tid, PIDFD_THREAD);
+  send(thread, entry, (signal, at) => inside.sys.pidfd_send_signal(self, signal, at, PIDFD_SIGNAL_THREAD_GROUP));
+  inside.sys.close(self);
 }
 
 /** Only a task itself may queue a siginfo that claims to come from the kernel: kernel/signal.c, do_rt_sigqueueinfo(). */

@@ -20,13 +20,13 @@ export function collectFilesystem(process: DumpedProcess, context: DumpContext):
 }
 
 function registerDirectory(process: DumpedProcess, name: "cwd" | "root", context: DumpContext): number {
-  const { pid, comm } = process;
-  using duplicate = own(sys.openat(AT_FDCWD, `/proc/${pid}/${name}`, O.O_PATH | O.O_CLOEXEC, 0));
+  const { pid, living, comm } = process;
+  using duplicate = own(sys.openat(AT_FDCWD, `/proc/${living}/${name}`, O.O_PATH | O.O_CLOEXEC, 0));
   return context.files.register(
     {
       process,
       duplicate: duplicate.fd,
-      link: readProcLink(pid, name) ?? "",
+      link: readProcLink(living, name) ?? "",
       subject: { kind: "process", pid, comm },
       stat: fstatSync(duplicate.fd, { bigint: true }),
     },

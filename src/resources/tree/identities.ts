@@ -70,11 +70,11 @@ export class Identities {
 
   /** Throws StasisError when the task lives in a namespace of its own, or in the address space of another. */
   of(task: FrozenProcess): TaskKobjIdsEntry {
-    const namespaces = readNamespaces(task.pid);
+    const namespaces = readNamespaces(task.living);
     for (const name of compared) {
       if (namespaces?.[name] !== this.#namespaces?.[name]) throw ownNamespace(task, name);
     }
-    const entry = this.#entry(task.pid);
+    const entry = this.#entry(task.living);
     const owner = this.#ownerOf.get(entry.vmId) ?? task.pid;
     if (owner !== task.pid) throw sharedMemory(task, owner);
     this.#ownerOf.set(entry.vmId, task.pid);

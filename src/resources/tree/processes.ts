@@ -10,7 +10,7 @@ import {
   ThreadCoreEntrySchema,
 } from "../../images/format/entries.js";
 import { TaskState } from "../../images/format/numbers.js";
-import type { FrozenTask, Zombie } from "../../tracee/freeze.js";
+import type { FrozenProcess, FrozenTask, Zombie } from "../../tracee/freeze.js";
 import type { DumpedProcess } from "../kind.js";
 
 /** One entry a process; the root's parent is nobody. */
@@ -22,9 +22,14 @@ export function processEntries(tasks: readonly FrozenTask[]): PstreeEntry[] {
       ppid: task.pid === root ? 0 : task.stat.ppid,
       pgid: task.stat.pgrp,
       sid: task.stat.session,
-      threads: task.state === "alive" ? task.threads.map(({ tid }) => tid) : [task.pid],
+      threads: task.state === "alive" ? withLeader(task) : [task.pid],
     }),
   );
+}
+
+/** Also of a process whose leader has ended. */
+function withLeader({ pid, threads }: FrozenProcess): number[] {
+  return [pid, ...threads.filter(({ isLeader }) => !isLeader).map(({ tid }) => tid)];
 }
 
 /** The core of a thread with what identifies it; task parts fill in the rest. */
@@ -39,6 +44,11 @@ export function emptyCore(process: DumpedProcess, isLeader: boolean): CoreEntry 
     blkSigset: 0n,
     comm: process.comm,
   });
+  // CRIU dumps no process without its first thread. Ours is told by a core that has no registers, which CRIU refuses to restore.
+  if (process.threads[0]?.isLeader !== true) {
+    core.threadCore = create(ThreadCoreEntrySchema, { futexRla: 0n, futexRlaLen: 0 });
+    core.tc.exitCode = process.stat.exitCode;
+  }
   if (process.stoppedBy !== undefined) core.tc.stopSigno = process.stoppedBy;
   return core;
 }
