@@ -7,6 +7,7 @@ import { epoll } from "./files/epoll.js";
 import { eventfd } from "./files/eventfd.js";
 import { fifo } from "./files/fifo.js";
 import { memfd } from "./files/memfd.js";
+import { pidfd } from "./files/pidfd.js";
 import { pipe } from "./files/pipe.js";
 import { regular } from "./files/regular/regular.js";
 import { signalfd } from "./files/signalfd.js";
@@ -55,7 +56,7 @@ export const fileKinds = {
     link: /^(cgroup|ipc|mnt|net|pid|time|user|uts):\[/,
   }),
   PACKETSK: refused("PACKETSK", "packet sockets, packet(7)", { socket: [AF_PACKET] }),
-  PIDFD: refused("PIDFD", "process descriptors, pidfd_open(2)", { anonInode: "[pidfd]" }),
+  PIDFD: pidfd,
   PIPE: pipe,
   REG: regular,
   SIGNALFD: signalfd,

@@ -1,6 +1,6 @@
 // Making, finding and ending processes: clone3(2), waitid(2), kill(2), pidfd_open(2), kcmp(2)
 import { flags } from "../declare/flags.js";
-import { struct, u64 } from "../declare/struct.js";
+import { i32, struct, u32, u64 } from "../declare/struct.js";
 import {
   buffer,
   count,
@@ -51,7 +51,7 @@ export const W = flags({
   __WNOTHREAD: 0x20000000,
   __WALL: 0x40000000,
 });
-/** pidfd_open(2), kernel 6.9. */
+/** pidfd_open(2), kernel 6.9: of the thread, not of its process. Shown as O_EXCL. */
 export const PIDFD_THREAD = 0o200;
 /** pidfd_send_signal(2), kernel 6.9. */
 export const PIDFD_SIGNAL_THREAD_GROUP = 2;
@@ -66,6 +66,12 @@ export const KCMP = {
   KCMP_IO: 5,
   KCMP_SYSVSEM: 6,
 } as const;
+
+/** _IOWR(0xff, 11, struct pidfd_info): include/uapi/linux/pidfd.h. Since kernel 6.13, the exit code since 6.15. */
+export const PIDFD_GET_INFO = 0xc048ff0b;
+export const PIDFD_INFO_EXIT = 8n;
+/** Of kernel 6.18; an older one fills in less. */
+export const pidfd_info = struct("pidfd_info", 72, { mask: [0, u64], pid: [16, u32], exit_code: [60, i32] });
 
 export const processCalls = {
   clone3: syscall(

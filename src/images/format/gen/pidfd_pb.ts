@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file pidfd.proto.
  */
 export const file_pidfd: GenFile = /*@__PURE__*/
-  fileDesc("CgtwaWRmZC5wcm90bxINc3Rhc2lzLmltYWdlcyJ1CgpQaWRmZEVudHJ5EgoKAmlkGAEgAigNEgsKA2lubxgCIAIoDRIXCgVmbGFncxgDIAIoDUII0vMYBG9wZW4SDQoFbnNwaWQYBCACKAUSJgoEZm93bhgFIAIoCzIYLnN0YXNpcy5pbWFnZXMuRm93bkVudHJ5", [file_owner, file_show]);
+  fileDesc("CgtwaWRmZC5wcm90bxINc3Rhc2lzLmltYWdlcyKKAQoKUGlkZmRFbnRyeRIKCgJpZBgBIAIoDRILCgNpbm8YAiACKA0SFwoFZmxhZ3MYAyACKA1CCNLzGARvcGVuEg0KBW5zcGlkGAQgAigFEiYKBGZvd24YBSACKAsyGC5zdGFzaXMuaW1hZ2VzLkZvd25FbnRyeRITCglleGl0X2NvZGUYuI4DIAEoBQ", [file_owner, file_show]);
 
 /**
  * @generated from message stasis.images.PidfdEntry
@@ -49,6 +49,13 @@ export type PidfdEntry = Message<"stasis.images.PidfdEntry"> & {
    * @generated from field: required stasis.images.FownEntry fown = 5;
    */
   fown?: FownEntry | undefined;
+
+  /**
+   * Ours, unknown to CRIU: how the process ended, as wait(2) tells it.
+   *
+   * @generated from field: optional int32 exit_code = 51000;
+   */
+  exitCode: number;
 };
 
 /**
