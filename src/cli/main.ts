@@ -59,7 +59,10 @@ const commands: ReadonlyMap<string, Command> = new Map([
     },
   ],
 ]);
-const summaries = new Map([...commands].map(([name, { summary }]) => [name, summary]));
+const summaries = new Map([
+  ...[...commands].map(([name, { summary }]) => [name, summary] as const),
+  ["image", "look into images as crit does: stasis image --help"] as const,
+]);
 
 /** `argv`: the path of the program, then its arguments. Result: the exit status. */
 export async function main(argv: readonly string[]): Promise<number> {
@@ -82,6 +85,8 @@ export async function main(argv: readonly string[]): Promise<number> {
 }
 
 async function runCommand(words: readonly string[], argv: readonly string[]): Promise<number> {
+  // crit's words, not CRIU's.
+  if (words[0] === "image") return (await import("./image.js")).imageCommand(words.slice(1));
   const { command: name, operands, given } = readCommandLine(words, summaries);
   if (name === undefined) throw new Misused("stasis needs a command");
   const command = commands.get(name);

@@ -21,3 +21,9 @@ test("the package's main export loads no engine", () => {
   const folders = new Set(modules.map((file) => file.split("/")[0]));
   assert.deepEqual([...folders].toSorted(), ["client", "index.js", "kernel", "protocol", "report"]);
 });
+
+test("the image library makes no system call of its own", () => {
+  const modules = [...loaded(join(src, "images/library.js"))].map((file) => relative(src, file));
+  const outside = modules.filter((file) => !/^(images|report)\//.test(file));
+  assert.deepEqual(outside.toSorted(), ["kernel/brand.js", "kernel/errno.js"]);
+});

@@ -3,12 +3,23 @@
 import { closeSync } from "node:fs";
 import { asFd, type Fd } from "../../kernel/brand.js";
 import { StasisError } from "../../report/error.js";
-import type { ImageDirectory } from "../directory.js";
 import { invalid, truncated } from "../format/fault.js";
-import { fileName } from "../format/magic.js";
+import { fileName, type ImageId, type RawName, type SchemaOf } from "../format/magic.js";
 import { Pagemap, PagemapFlag, pageOf, vaddrOf } from "../format/pagemap.js";
+import type { ImageReader } from "../reader.js";
 
 export type PagemapName = "pagemap" | "pagemap-shmem";
+
+/** Where pages are read from: a directory of images. */
+export interface PagesDirectory {
+  /** @throws StasisError IMAGE_MISSING */
+  reader(name: PagemapName, id: ImageId): ImageReader<SchemaOf<PagemapName>> | undefined;
+  /** The caller closes `fd`. */
+  openRaw(name: RawName, id: ImageId): { readonly fd: Fd; readonly size: number } | undefined;
+  parent(): PagesDirectory | undefined;
+  /** The same for two ways to one directory. */
+  identity(): string;
+}
 
 /** Pages in a row, and where their content is. */
 export type PageRange = {
@@ -46,7 +57,7 @@ export class PagesReader implements Disposable {
    * @throws StasisError IMAGE_MISSING, IMAGE_TRUNCATED (a pages file too short), IMAGE_INVALID (a page that the
    * parents do not have, a circle of parents)
    */
-  static open(images: ImageDirectory, name: PagemapName, id: number | bigint): PagesReader {
+  static open(images: PagesDirectory, name: PagemapName, id: number | bigint): PagesReader {
     const pages = PagesReader.#open(images, name, id, new Set());
     try {
       for (const _ of pages.ranges());
@@ -57,7 +68,7 @@ export class PagesReader implements Disposable {
     return pages;
   }
 
-  static #open(images: ImageDirectory, name: PagemapName, id: number | bigint, seen: Set<string>): PagesReader {
+  static #open(images: PagesDirectory, name: PagemapName, id: number | bigint, seen: Set<string>): PagesReader {
     using reader = images.reader(name, id);
     if (reader === undefined) throw new Error(`${name} is a kind that must be there`);
     const pagemap = Pagemap.read(reader);
@@ -70,7 +81,7 @@ export class PagesReader implements Disposable {
     }
   }
 
-  static #openParent(images: ImageDirectory, name: PagemapName, id: number | bigint, seen: Set<string>): PagesReader {
+  static #openParent(images: PagesDirectory, name: PagemapName, id: number | bigint, seen: Set<string>): PagesReader {
     const place = { file: fileName(name, id) };
     seen.add(images.identity());
     const parent = images.parent();
@@ -139,7 +150,7 @@ export class PagesReader implements Disposable {
 }
 
 /** The pages file of a pagemap; none for a pagemap without content of its own. */
-function openPages(images: ImageDirectory, { pagesId, storedBytes, file: pagemapFile }: Pagemap): Fd {
+function openPages(images: PagesDirectory, { pagesId, storedBytes, file: pagemapFile }: Pagemap): Fd {
   if (storedBytes === 0) return CLOSED;
   const file = fileName("pages", pagesId);
   const opened = images.openRaw("pages", pagesId);
