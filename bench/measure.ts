@@ -2,7 +2,7 @@
 import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Service } from "./service.js";
-import { startTarget, type Target } from "./target.js";
+import { startTarget, type Target, type TargetShape } from "./target.js";
 
 /** What both write to their logs: warnings and errors. */
 const LOG = { logLevel: 2, logFile: "bench.log" } as const;
@@ -23,10 +23,10 @@ export type Measured = Readonly<Record<Figure["name"], number>>;
 export async function measure(
   service: Service,
   program: string,
-  sizeMiB: number,
+  shape: TargetShape,
   directory: string,
 ): Promise<Measured> {
-  await using target = await startTarget(program, sizeMiB, directory);
+  await using target = await startTarget(program, shape, directory);
   const left = await inImages(directory, (images) => leaveRunning(service, target, images));
   const gone = await inImages(directory, (images) => dumpAndRestore(service, target, images));
   return { ...left, ...gone };

@@ -1,5 +1,6 @@
 // What the bench dumps: argv[1] MiB of memory, every page of it touched and none like another, and a clock that is read all the time.
 // argv[2] is a file of two words that it shares with the bench: the longest gap between two readings in ns, and how many there were.
+// argv[3] is how many mappings the memory is in.
 // A gap is what the program itself sees of a pause. It writes to a page a reading, so pages that are copied on write count too.
 #include <fcntl.h>
 #include <stdint.h>
@@ -34,10 +35,22 @@ static void fill(uint64_t *memory, size_t words)
 	}
 }
 
+// Neighbours of different protection are mappings of their own.
+static void split(char *memory, size_t size, size_t mappings)
+{
+	size_t length = size / mappings / 4096 * 4096;
+
+	for (size_t at = 1; at < mappings; at += 2)
+		if (mprotect(memory + at * length, length, PROT_READ | PROT_WRITE | PROT_EXEC) < 0) {
+			perror("mprotect");
+			exit(1);
+		}
+}
+
 int main(int argc, char **argv)
 {
 	const struct timespec rest = { 0, 50 * 1000 };
-	size_t size = argc == 3 ? strtoull(argv[1], NULL, 10) << 20 : 0;
+	size_t size = argc == 4 ? strtoull(argv[1], NULL, 10) << 20 : 0;
 	int fd = size > 0 ? open(argv[2], O_RDWR) : -1;
 	struct report *report = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	char *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -48,6 +61,7 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	close(fd);
+	split(memory, size, strtoull(argv[3], NULL, 10));
 	fill((uint64_t *)memory, size / sizeof(uint64_t));
 	before = now_ns();
 	for (size_t page = 0;; page = (page + 4096 * 17) % size) {
