@@ -65,11 +65,20 @@ function shapes(): TargetShape[] {
   return all.filter(({ sizeMiB, mappings }) => mappings <= sizeMiB * 256);
 }
 
-function printFigure({ sizeMiB, mappings }: TargetShape, { name, title, unit }: Figure, runs: readonly Measured[][]): void {
+function printFigure(
+  { sizeMiB, mappings }: TargetShape,
+  { name, title, unit }: Figure,
+  runs: readonly Measured[][],
+): void {
   const medians = runs.map((measured) => median(measured.map((one) => one[name])));
   const [ours = Number.NaN, theirs] = medians;
   const shown = medians.map((value) => `${value.toFixed(value < 100 ? 2 : 0)} ${unit}`);
-  print([`${sizeMiB} MiB${mappings === 1 ? "" : `/${mappings}`}`, title, ...shown, theirs === undefined ? "" : (ours / theirs).toFixed(2)]);
+  print([
+    `${sizeMiB} MiB${mappings === 1 ? "" : `/${mappings}`}`,
+    title,
+    ...shown,
+    theirs === undefined ? "" : (ours / theirs).toFixed(2),
+  ]);
 }
 
 function print(cells: readonly string[]): void {

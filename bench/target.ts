@@ -43,12 +43,20 @@ export interface TargetShape {
 }
 
 /** Starts a target in a session of its own and waits until its memory is filled. */
-export async function startTarget(program: string, { sizeMiB, mappings }: TargetShape, directory: string): Promise<Target> {
+export async function startTarget(
+  program: string,
+  { sizeMiB, mappings }: TargetShape,
+  directory: string,
+): Promise<Target> {
   const report = join(directory, "report");
   writeFileSync(report, new Uint8Array(REPORT_BYTES));
   // What whoever runs the bench left open would be state of the target.
   sys.close_range(3, 0xffffffff, CLOSE_RANGE_CLOEXEC);
-  const child = spawn(program, [String(sizeMiB), report, String(mappings)], { cwd: directory, detached: true, stdio: "ignore" });
+  const child = spawn(program, [String(sizeMiB), report, String(mappings)], {
+    cwd: directory,
+    detached: true,
+    stdio: "ignore",
+  });
   child.unref();
   await once(child, "spawn");
   if (child.pid === undefined) throw new Error(`${program} has no pid`);

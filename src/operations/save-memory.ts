@@ -1,7 +1,7 @@
 // The memory of a collected tree, into pages-N.img. When the tree is to run on, it waits only for a fork of each process: a deputy with a copy.
 
 import type { ImageDirectory } from "../images/directory.js";
-import type { MmEntry } from "../images/format/entries.js";
+import type { MmEntry, VmaEntry } from "../images/format/entries.js";
 import { PagesWriter } from "../images/pages/write.js";
 import { O } from "../kernel/abi/fcntl.js";
 import { SECCOMP_MODE } from "../kernel/abi/seccomp.js";
@@ -143,7 +143,17 @@ export class SavedMemory implements Disposable {
 }
 
 function* rangesOf(mm: MmEntry, pagemap: Fd, aside: SetAside | undefined): Generator<PageRange> {
-  for (const vma of mm.vmas) yield* aside?.rangesOf(vma) ?? pagesToSave(pagemap, vma);
+  let others: VmaEntry[] = [];
+  for (const vma of mm.vmas) {
+    const kept = aside?.rangesOf(vma);
+    if (kept === undefined) others.push(vma);
+    else {
+      yield* pagesToSave(pagemap, others);
+      yield* kept;
+      others = [];
+    }
+  }
+  yield* pagesToSave(pagemap, others);
 }
 
 /** Whether a process has MUCH_BYTES of its own in memory: proc_pid_status(5). */

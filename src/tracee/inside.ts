@@ -162,7 +162,7 @@ export class Inside {
   }
 
   #check(calls: readonly RemoteCall[], results: readonly bigint[]): void {
-    calls.forEach((call, index) => {
+    for (const [index, call] of calls.entries()) {
       const raw = results[index] ?? UNTOUCHED;
       if (isFailure(raw)) throw new SyscallError(call.row.name, -Number(raw), call.shown(), this.tracee.tid);
       if (call.expected !== undefined && raw !== call.expected) {
@@ -173,7 +173,7 @@ export class Inside {
           reason: `it returned ${raw} where ${call.expected} was expected`,
         });
       }
-    });
+    }
   }
 
   /** Scratch memory for the arguments of calls, given back at the end of its scope, in reverse order. */

@@ -1,5 +1,5 @@
 // What protobuf-es does not check when it decodes: that required fields are there, and that text is UTF-8.
-import { type DescField, type DescMessage, isFieldSet, type Message, ScalarType } from "@bufbuild/protobuf";
+import { type DescField, type DescMessage, type Message, ScalarType } from "@bufbuild/protobuf";
 import { FeatureSet_FieldPresence } from "@bufbuild/protobuf/wkt";
 import { invalid, type Place } from "./fault.js";
 
@@ -31,9 +31,9 @@ function planOf(schema: DescMessage): Plan {
  */
 export function checkMessage(schema: DescMessage, message: Message, place: Place): void {
   const plan = planOf(schema);
-  for (const field of plan.required) {
-    if (!isFieldSet(message, field)) throw invalid(place, `its ${schema.name} has no ${field.name}`);
-  }
+  // What isFieldSet() of protobuf-es finds out for a field with presence: without one, the value is the prototype's.
+  for (const field of plan.required)
+    if (!Object.hasOwn(message, field.localName)) throw invalid(place, `its ${schema.name} has no ${field.name}`);
   for (const name of plan.texts) {
     for (const text of each(Reflect.get(message, name))) {
       if (typeof text === "string" && text.includes("\ufffd")) {

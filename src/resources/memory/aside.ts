@@ -32,7 +32,7 @@ export class SetAside {
     for (const vma of mm.vmas) {
       if ((vma.madv & NOT_INHERITED) === 0n && !isPrivateHuge(vma) && !isRing(vma)) continue;
       const pieces: Piece[] = [];
-      for (const range of pagesToSave(pagemap, vma)) {
+      for (const range of pagesToSave(pagemap, [vma])) {
         total += range.end - range.start;
         if (total > MOST_BYTES) return undefined;
         pieces.push({ range, bytes: memory.read(asAddress(range.start), Number(range.end - range.start)) });

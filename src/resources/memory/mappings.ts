@@ -74,15 +74,20 @@ function collectMapping(process: DumpedProcess, mapping: Mapping, context: DumpC
     status: nature.status,
     fd: NO_FD,
   });
-  const madv =
-    [...mapping.vmFlags].reduce((bits, letters) => bits | (1n << BigInt(adviceOf[letters] ?? 64)), 0n) & ADVICE_BITS;
+  const madv = adviceIn(mapping.vmFlags);
   if (madv !== 0n) entry.madv = madv;
   if (nature.of !== "nothing") entry.fdflags = howOpened(mapping);
   if (nature.of === "segment") entry.shmid = context.once(Segments).add(process, mapping);
   if (nature.of === "file") registerFile(process, mapping, entry, context);
   return entry;
 }
-const ADVICE_BITS = (1n << 64n) - 1n;
+
+/** A bit for each advice that is in effect. */
+function adviceIn(vmFlags: ReadonlySet<string>): bigint {
+  let bits = 0n;
+  for (const letters in adviceOf) if (vmFlags.has(letters)) bits |= 1n << BigInt(adviceOf[letters] ?? 0);
+  return bits;
+}
 
 function registerFile(process: DumpedProcess, mapping: Mapping, entry: VmaEntry, context: DumpContext): void {
   withMappedFile(process, mapping, (file) => {
@@ -115,8 +120,8 @@ function natureOf(process: DumpedProcess, mapping: Mapping): Nature {
 const isPrivateHuge = ({ shared, path, deleted }: Mapping) => !shared && deleted && path === "/anon_hugepage";
 
 function refuseUnsupported(process: DumpedProcess, mapping: Mapping): void {
-  const letters = Object.keys(unsupported).find((word) => mapping.vmFlags.has(word));
-  if (letters !== undefined) throw refused(process, mapping, unsupported[letters] ?? letters);
+  for (const letters in unsupported)
+    if (mapping.vmFlags.has(letters)) throw refused(process, mapping, unsupported[letters] ?? letters);
   if (mapping.path.startsWith("anon_inode:"))
     throw refused(process, mapping, `it is memory of ${mapping.path}, which is not supported`);
   if (mapping.path.startsWith("socket:"))

@@ -5,7 +5,7 @@ import { PagemapFlag } from "../../images/format/pagemap.js";
 import type { PagesWriter } from "../../images/pages/write.js";
 import { MAP, PAGE_SIZE } from "../../kernel/abi/mman.js";
 import { asAddress, type Fd } from "../../kernel/brand.js";
-import { CATEGORY, scanPages, tellsGuardPages } from "../../kernel/proc/pagemap.js";
+import { CATEGORY, type PageFilter, scanPages, tellsGuardPages } from "../../kernel/proc/pagemap.js";
 import type { TargetMemory } from "../../tracee/memory.js";
 import type { PagePiece, PagePipes } from "../../tracee/page-pipes.js";
 import type { SetAside } from "./aside.js";
@@ -29,22 +29,57 @@ export interface PageSource {
 /** Cache-sized: larger buffers were slower. */
 const BUFFER_BYTES = 256 * 1024;
 
-/** The pages of one mapping that hold something which is neither in a file nor all zero. */
-export function* pagesToSave(pagemap: Fd, vma: VmaEntry): Generator<PageRange> {
-  const is = (bit: number) => (vma.status & bit) !== 0;
-  if (is(VmaStatus.AREA_VDSO | VmaStatus.AREA_AIORING))
-    return yield { start: vma.start, end: vma.end, flags: PagemapFlag.PRESENT };
-  if (!is(VmaStatus.ANON_PRIVATE | VmaStatus.FILE_PRIVATE) || is(VmaStatus.AREA_VVAR)) return;
-  // What may vanish at any time need not be saved: mmap(2) MAP_DROPPABLE.
-  if ((vma.flags & MAP.MAP_DROPPABLE) !== 0) return;
-  const lazy = is(VmaStatus.ANON_PRIVATE) && (vma.flags & MAP.MAP_LOCKED) === 0 ? PagemapFlag.LAZY : 0;
-  const flags = PagemapFlag.PRESENT | lazy;
+const is = ({ status }: VmaEntry, bits: number) => (status & bits) !== 0;
+
+/** The pages of mappings that hold something which is neither in a file nor all zero. */
+export function* pagesToSave(pagemap: Fd, vmas: readonly VmaEntry[]): Generator<PageRange> {
+  let neighbours: VmaEntry[] = [];
+  for (const vma of vmas) {
+    if (isLookedThrough(vma)) {
+      neighbours.push(vma);
+      continue;
+    }
+    yield* pagesOf(pagemap, neighbours);
+    neighbours = [];
+    if (is(vma, VmaStatus.AREA_VDSO | VmaStatus.AREA_AIORING))
+      yield { start: vma.start, end: vma.end, flags: PagemapFlag.PRESENT };
+  }
+  yield* pagesOf(pagemap, neighbours);
+}
+
+/** What may vanish at any time need not be saved: mmap(2) MAP_DROPPABLE. */
+function isLookedThrough(vma: VmaEntry): boolean {
+  const isPrivate = is(vma, VmaStatus.ANON_PRIVATE | VmaStatus.FILE_PRIVATE);
+  return isPrivate && !is(vma, VmaStatus.AREA_VDSO | VmaStatus.AREA_VVAR) && (vma.flags & MAP.MAP_DROPPABLE) === 0;
+}
+
+/** Looks through mappings between which there is no other in one go. What is of none of them is ours: tracee/foothold.ts. */
+function* pagesOf(pagemap: Fd, vmas: readonly VmaEntry[]): Generator<PageRange> {
+  const [first] = vmas;
+  const last = vmas.at(-1);
+  if (first === undefined || last === undefined) return;
+  let index = 0;
+  for (const region of scanPages(pagemap, asAddress(first.start), asAddress(last.end), filterOf(pagemap))) {
+    for (let at: bigint = region.start; at < region.end; ) {
+      while ((vmas[index]?.end ?? region.end) <= at) index++;
+      const vma = vmas[index];
+      if (vma === undefined || vma.start >= region.end) break;
+      const start = vma.start > at ? vma.start : at;
+      at = vma.end < region.end ? vma.end : region.end;
+      yield { start, end: at, flags: flagsOf(vma) };
+    }
+  }
+}
+
+function filterOf(pagemap: Fd): PageFilter {
   // A guard page shows as swapped out, and cannot be read.
   const notOurs = CATEGORY.FILE | CATEGORY.PFNZERO | (tellsGuardPages(pagemap) ? CATEGORY.GUARD : 0n);
-  const wanted = { required: notOurs, inverted: notOurs, anyOf: CATEGORY.PRESENT | CATEGORY.SWAPPED };
-  for (const { start, end } of scanPages(pagemap, asAddress(vma.start), asAddress(vma.end), wanted))
-    yield { start, end, flags };
-  return;
+  return { required: notOurs, inverted: notOurs, anyOf: CATEGORY.PRESENT | CATEGORY.SWAPPED };
+}
+
+function flagsOf(vma: VmaEntry): number {
+  const isLazy = is(vma, VmaStatus.ANON_PRIVATE) && (vma.flags & MAP.MAP_LOCKED) === 0;
+  return PagemapFlag.PRESENT | (isLazy ? PagemapFlag.LAZY : 0);
 }
 
 /** Copies ranges, in order, into the pages file; the memory used is one buffer whatever their size. Result: pages written. */

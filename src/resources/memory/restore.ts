@@ -79,12 +79,16 @@ export function fillMemory(inside: Inside, plan: MemoryPlan): Set<VmaEntry> {
 export function finishMemory(inside: Inside, { vmas }: MmEntry, filled: ReadonlySet<VmaEntry>): void {
   const guards = vmas.filter((vma) => is(vma, VmaStatus.AREA_GUARD));
   const others = vmas.filter((vma) => !is(vma, KERNELS_OWN | VmaStatus.AREA_GUARD));
-  inside.run(others.flatMap((vma) => finishCalls(vma, filled.has(vma))));
+  const calls: RemoteCall[] = [];
+  for (const vma of others) finishCalls(vma, filled.has(vma), calls);
+  inside.run(calls);
   inside.run(guards.map((vma) => remote.madvise(asAddress(vma.start), lengthOf(vma), MADV.MADV_GUARD_INSTALL)));
 }
 
-const rangesOf = ({ mm, pages }: Pick<MemoryPlan, "mm" | "pages">) =>
-  [...pages.ranges()].filter((range) => !isInKernelsOwn(mm, range));
+function rangesOf({ mm, pages }: Pick<MemoryPlan, "mm" | "pages">): PageRange[] {
+  const own = mm.vmas.filter((vma) => is(vma, KERNELS_OWN));
+  return [...pages.ranges()].filter(({ vaddr }) => !own.some(({ start, end }) => start <= vaddr && vaddr < end));
+}
 
 /** Unmaps everything but our region and what is kept, which is in ascending order. */
 function clearAllBut(inside: Inside, kept: readonly Span[]): void {
@@ -97,10 +101,6 @@ function clearAllBut(inside: Inside, kept: readonly Span[]): void {
     at = end;
   }
   inside.run(calls);
-}
-
-function isInKernelsOwn(mm: MmEntry, range: PageRange): boolean {
-  return mm.vmas.some((vma) => is(vma, KERNELS_OWN) && vma.start <= range.vaddr && range.vaddr < vma.end);
 }
 
 function vmasWithPages(vmas: readonly VmaEntry[], ranges: readonly PageRange[]): Set<VmaEntry> {
@@ -139,17 +139,14 @@ function mapCall(
   return expecting(call, BigInt.asIntN(64, vma.start));
 }
 
-/** Protection, advice and locks, when the contents are in place. */
-function finishCalls(vma: VmaEntry, isFilled: boolean): RemoteCall[] {
+/** Adds protection, advice and locks, when the contents are in place. */
+function finishCalls(vma: VmaEntry, isFilled: boolean, calls: RemoteCall[]): void {
   const start = asAddress(vma.start);
-  const calls: RemoteCall[] = [];
   if (whileFilled(vma, isFilled) !== vma.prot) calls.push(remote.mprotect(start, lengthOf(vma), vma.prot));
-  for (const advice of LASTING) {
-    const given = (vma.madv & (1n << BigInt(advice))) !== 0n;
-    if (given) calls.push(remote.madvise(start, lengthOf(vma), advice));
-  }
+  if (vma.madv !== 0n)
+    for (const advice of LASTING)
+      if ((vma.madv & (1n << BigInt(advice))) !== 0n) calls.push(remote.madvise(start, lengthOf(vma), advice));
   if ((vma.flags & MAP.MAP_LOCKED) !== 0) calls.push(remote.mlock2(start, lengthOf(vma), 0));
-  return calls;
 }
 
 /** Ranges that follow each other in one file, for one preadv. */
