@@ -9,6 +9,7 @@ import { readThreadStatus } from "../kernel/proc/status.js";
 import { Scope } from "../kernel/scope.js";
 import { sys } from "../kernel/syscalls.js";
 import { StasisError } from "../report/error.js";
+import { EpollWatches } from "../resources/files/epoll.js";
 import { Fifos } from "../resources/files/fifo.js";
 import { FileLocks } from "../resources/files/locks.js";
 import { Memfds } from "../resources/files/memfd.js";
@@ -84,6 +85,7 @@ export class CollectedTree implements Disposable {
       else this.#collectProcess(task);
     }
     this.#context.once(UnixSockets).write();
+    this.#context.once(EpollWatches).find();
     this.#context.files.write();
     this.#context.once(Memfds).write();
     this.#context.once(Segments).write(this.identities.own.ipcNsId);

@@ -85,6 +85,15 @@ export interface FileRegister {
   register(file: OpenFile, flags: number): number;
   /** The id of an open file that is on its way in a socket of the process. `duplicate` is ours, and stays open until the dump has ended. */
   inFlight(process: DumpedProcess, duplicate: Fd): number;
+  /** All that have been seen so far. */
+  descriptorsOf(inode: bigint): readonly Descriptor[];
+}
+
+/** Where a file is open: in a task, or ours while it is on its way in a socket. */
+export interface Descriptor {
+  readonly pid: Pid;
+  readonly fd: TargetFd;
+  readonly id: number;
 }
 
 /** An open file of the target, as seen from outside: what every kind may look at before it decides. */
@@ -154,8 +163,18 @@ export interface FileKind<Field extends FileField = FileField> {
   validate?(entry: FileEntryOf<Field>, context: RestoreContext): void;
   /** Opened when every task has its threads and its other descriptors: it names some of them. */
   isLate?(entry: FileEntryOf<Field>): boolean;
-  /** In each task that has the file open, when its descriptors (`table`) are in place: what the kernel ties to a task's own numbers. */
-  settle?(entry: FileEntryOf<Field>, targetFd: TargetFd, thread: RestoredThread, table: ReadonlySet<number>): void;
+  /** When every task has all its descriptors: what the kernel ties to numbers of theirs. */
+  settle?(entry: FileEntryOf<Field>, tables: readonly RestoredTable[], context: RestoreContext): void;
+}
+
+/** A descriptor table of the tree, complete. */
+export interface RestoredTable {
+  /** One of the threads that have it. */
+  readonly thread: RestoredThread;
+  /** File ids by descriptor. */
+  readonly ids: ReadonlyMap<number, number>;
+  /** Calls `use` with another descriptor for a file, which is closed again afterwards. */
+  borrowing<T>(fileId: number, use: (fd: TargetFd) => T): T;
 }
 export type FileEntryOf<Field extends FileField> = NonNullable<FileEntry[Field]>;
 /** The message fields of FileEntry. */

@@ -6,6 +6,7 @@ import {
   count,
   fd,
   foreignFd,
+  from,
   int,
   long,
   newFd,
@@ -65,6 +66,7 @@ export const KCMP = {
   KCMP_SIGHAND: 4,
   KCMP_IO: 5,
   KCMP_SYSVSEM: 6,
+  KCMP_EPOLL_TFD: 7,
 } as const;
 
 /** _IOWR(0xff, 11, struct pidfd_info): include/uapi/linux/pidfd.h. Since kernel 6.13, the exit code since 6.15. */
@@ -72,6 +74,9 @@ export const PIDFD_GET_INFO = 0xc048ff0b;
 export const PIDFD_INFO_EXIT = 8n;
 /** Of kernel 6.18; an older one fills in less. */
 export const pidfd_info = struct("pidfd_info", 72, { mask: [0, u64], pid: [16, u32], exit_code: [60, i32] });
+
+/** Which watch: of those that were added under the number `tfd`, the one with `toff` others before it in fdinfo. */
+export const kcmp_epoll_slot = struct("kcmp_epoll_slot", 12, { efd: [0, u32], tfd: [4, u32], toff: [8, u32] });
 
 export const processCalls = {
   clone3: syscall(
@@ -201,6 +206,19 @@ export const processCalls = {
       ["type", int],
       ["index1", long],
       ["index2", long],
+    ],
+    count,
+  ),
+  /** Whether a watch of an epoll instance, in the table of `pid2`, is on the file that `pid1` has open as `fd1`. */
+  kcmpWatch: syscall(
+    "kcmp",
+    312,
+    [
+      ["pid1", pid],
+      ["pid2", pid],
+      ["type", int],
+      ["fd1", int],
+      ["slot", from(kcmp_epoll_slot)],
     ],
     count,
   ),

@@ -9,7 +9,7 @@ import { StasisError } from "../../report/error.js";
 import type { Inside } from "../../tracee/inside.js";
 import { expecting, type RemoteCall, remote } from "../../tracee/program.js";
 import { type AnyFileKind, kindNamed } from "../index.js";
-import type { RestoreContext, RestoredFiles, RestoredThread } from "../kind.js";
+import type { RestoreContext, RestoredFiles, RestoredTable, RestoredThread } from "../kind.js";
 import { announce, applyCommon } from "./common.js";
 
 const RLIMIT_NOFILE = 7;
@@ -99,7 +99,31 @@ export class RestoredFileTable implements RestoredFiles, Disposable {
       if (late.length === 0) continue;
       withEngine(thread.inside, lowestFree(wanted), (engine) => this.#fillLate(thread, late, engine));
     }
-    for (const { thread, wanted } of this.#tables.splice(0)) this.#settle(thread, wanted);
+    const tables = this.#tables.map(({ thread, wanted }) => this.#restored(thread, wanted));
+    for (const entry of this.#entries.values()) {
+      const { kind, saved } = this.#kindOf(entry);
+      kind.settle?.(saved, tables, this.context());
+    }
+    for (const { thread, wanted } of this.#tables.splice(0)) this.#announceAll(thread, wanted);
+  }
+
+  #restored(thread: RestoredThread, wanted: readonly FdinfoEntry[]): RestoredTable {
+    const free = lowestFree(wanted);
+    return {
+      thread,
+      ids: new Map(wanted.map(({ fd, id }) => [fd, id])),
+      borrowing: (fileId, use) => {
+        const { sys: inside } = thread.inside;
+        const lent = withEngine(thread.inside, free, (engine) =>
+          inside.pidfd_getfd(engine, asTargetFd(this.fd(fileId)), 0),
+        );
+        try {
+          return use(lent);
+        } finally {
+          inside.close(lent);
+        }
+      },
+    };
   }
 
   #isLate(id: number): boolean {
@@ -119,14 +143,12 @@ export class RestoredFileTable implements RestoredFiles, Disposable {
     }
   }
 
-  #settle(thread: RestoredThread, wanted: readonly FdinfoEntry[]): void {
-    const table = new Set(wanted.map(({ fd }) => fd));
+  #announceAll({ inside }: RestoredThread, wanted: readonly FdinfoEntry[]): void {
     for (const { id, fd } of wanted) {
-      const { kind, saved } = this.#kindOf(this.entry(id));
-      kind.settle?.(saved, asTargetFd(fd), thread, table);
-      const { flags = 0 } = this.#commonOf(saved) ?? {};
-      if ((flags & O.O_ASYNC) !== 0 && !this.#announced.has(id)) announce(asTargetFd(fd), flags, thread.inside);
+      if (this.#announced.has(id)) continue;
       this.#announced.add(id);
+      const { flags = 0 } = this.#commonOf(this.#kindOf(this.entry(id)).saved) ?? {};
+      if ((flags & O.O_ASYNC) !== 0) announce(asTargetFd(fd), flags, inside);
     }
   }
 
@@ -171,12 +193,13 @@ function lowestFree(wanted: readonly FdinfoEntry[]): number {
 }
 
 /** Calls `use` with a descriptor that stands for us, at a number that is free. */
-function withEngine(inside: Inside, free: number, use: (engine: TargetFd) => void): void {
+function withEngine<T>(inside: Inside, free: number, use: (engine: TargetFd) => T): T {
   const first = inside.sys.pidfd_open(asPid(process.pid), 0);
   const engine = first === free ? first : inside.sys.fcntlDupFd(first, F_DUPFD, free);
   if (first !== engine) inside.sys.close(first);
-  use(engine);
+  const result = use(engine);
   inside.sys.close(engine);
+  return result;
 }
 
 /** The wanted limits are set later; numbers above them may be in use. */

@@ -11,12 +11,12 @@ import {
 } from "../../images/format/entries.js";
 import { O } from "../../kernel/abi/fcntl.js";
 import { KCMP } from "../../kernel/abi/process.js";
-import { asPid, asTargetFd, type Fd, type Pid, type TargetFd } from "../../kernel/brand.js";
+import { asPid, asTargetFd, type Fd, type TargetFd } from "../../kernel/brand.js";
 import { own } from "../../kernel/own-fd.js";
 import { listFds, readFdinfo, readFdLink } from "../../kernel/proc/fdinfo.js";
 import { sys } from "../../kernel/syscalls.js";
 import { type AnyFileKind, type AnyKind, modeOf, recognise } from "../index.js";
-import type { DumpContext, DumpedProcess, FileCommon, FileRegister, OpenFile } from "../kind.js";
+import type { Descriptor, DumpContext, DumpedProcess, FileCommon, FileRegister, OpenFile } from "../kind.js";
 import { collectOwner, NO_OWNER } from "./common.js";
 import { FileLocks } from "./locks.js";
 import { refuseFile } from "./refuse.js";
@@ -26,18 +26,18 @@ import { isTerminal } from "./tty/devices.js";
 
 const FD_CLOEXEC = 1;
 
-/** A description that is in the images, and one descriptor by which kcmp(2) can ask for it. */
-interface Known {
-  readonly id: number;
+/** A descriptor by which kcmp(2) can ask for its description. */
+type Held = Pick<Descriptor, "pid" | "fd">;
+/** A description that is in the images. */
+interface Known extends Descriptor {
   readonly type: FdType;
-  readonly pid: Pid;
-  readonly fd: TargetFd;
 }
 
 export class FileTable implements FileRegister {
   readonly #entries: FileEntry[] = [];
-  /** By device, inode and flags: few descriptions share these, so each lookup asks kcmp few times. */
+  /** By device, inode and flags, and then in the order of kcmp(2): of all eventfds, say, these are equal. */
   readonly #known = new Map<string, Known[]>();
+  readonly #descriptors = new Map<bigint, Descriptor[]>();
   /** Mapped files, directories and the like, of which only the inode counts. */
   readonly #inodes = new Map<string, number>();
   readonly #tables = new Set<number>();
@@ -70,6 +70,7 @@ export class FileTable implements FileRegister {
       ...(fdinfo === undefined ? {} : { fdinfo }),
     };
     const { id, type } = this.#find(file, { pid: living, fd: targetFd });
+    this.#note(stat.ino, { pid: living, fd: targetFd, id });
     this.context().once(FileLocks).note(file, id, filesId);
     const flags = fdinfo?.flags ?? 0;
     return create(FdinfoEntrySchema, { id, type, fd: targetFd, flags: (flags & O.O_CLOEXEC) === 0 ? 0 : FD_CLOEXEC });
@@ -84,34 +85,35 @@ export class FileTable implements FileRegister {
     const subject = { kind: "process", pid, comm } as const;
     const stat = fstatSync(duplicate, { bigint: true });
     const file: OpenFile = { process, duplicate, link, subject, stat, ...(fdinfo === undefined ? {} : { fdinfo }) };
-    const kind = recognise(file);
-    if (kind?.support === "full" && kind.settle !== undefined)
-      throw refuseFile(
-        subject,
-        `${kind.summary}, on its way in a socket is not supported yet`,
-        "have the program receive it",
-      );
     const { id } = this.#find(file, { pid: own, fd });
+    this.#note(stat.ino, { pid: own, fd, id });
     this.context().once(FileLocks).note(file, id);
     return id;
   }
 
   /** `held`: a descriptor of it, in whichever process. */
-  #find(file: OpenFile, held: { readonly pid: Pid; readonly fd: TargetFd }): { id: number; type: FdType } {
+  #find(file: OpenFile, held: Held): { id: number; type: FdType } {
     const flags = (file.fdinfo?.flags ?? 0) & ~O.O_CLOEXEC;
     const key = `${file.stat.dev}:${file.stat.ino}:${flags}`;
-    const candidates = this.#known.get(key) ?? [];
-    this.#known.set(key, candidates);
-    const { pid, fd } = held;
-    const same = candidates.find(
-      (known) => sys.kcmp(pid, known.pid, KCMP.KCMP_FILE, BigInt(fd), BigInt(known.fd)) === 0,
-    );
+    const alike = this.#known.get(key) ?? [];
+    this.#known.set(key, alike);
+    const { same, place } = search(alike, held);
     if (same !== undefined) return same;
     const kind = supported(file);
     const id = this.#collect(kind, file, { flags, fown: collectOwner(file.duplicate) });
-    const known = { id, type: FdType[kind.type], pid, fd };
-    candidates.push(known);
+    const known = { id, type: FdType[kind.type], ...held };
+    alike.splice(place, 0, known);
     return known;
+  }
+
+  #note(inode: bigint, descriptor: Descriptor): void {
+    const those = this.#descriptors.get(inode);
+    if (those === undefined) this.#descriptors.set(inode, [descriptor]);
+    else those.push(descriptor);
+  }
+
+  descriptorsOf(inode: bigint): readonly Descriptor[] {
+    return this.#descriptors.get(inode) ?? [];
   }
 
   register(file: OpenFile, flags: number): number {
@@ -139,6 +141,23 @@ export class FileTable implements FileRegister {
     this.context().images.write("files", undefined, this.#entries);
   }
 }
+
+/** A binary search: kcmp(2) says which of two comes first. `place`: where it belongs. */
+function search(known: readonly Known[], { pid, fd }: Held): { readonly same?: Known; readonly place: number } {
+  let from = 0;
+  let to = known.length;
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    const one = known[middle];
+    if (one === undefined) break;
+    const order = sys.kcmp(pid, one.pid, KCMP.KCMP_FILE, BigInt(fd), BigInt(one.fd));
+    if (order === 0) return { same: one, place: middle };
+    if (order === COMES_BEFORE) to = middle;
+    else from = middle + 1;
+  }
+  return { place: from };
+}
+const COMES_BEFORE = 1;
 
 function supported(file: OpenFile): AnyFileKind {
   const kind = recognise(file);

@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file epoll.proto.
  */
 export const file_epoll: GenFile = /*@__PURE__*/
-  fileDesc("CgtlcG9sbC5wcm90bxINc3Rhc2lzLmltYWdlcyKKAQoRRXZlbnRwb2xsVGZkRW50cnkSCgoCaWQYASACKA0SCwoDdGZkGAIgAigNEhkKBmV2ZW50cxgDIAIoDUIJ0vMYBWVwb2xsEhIKBGRhdGEYBCACKARCBMjzGAESEQoDZGV2GAUgASgNQgTI8xgEEg0KBWlub2RlGAYgASgEEgsKA3BvcxgHIAEoBCKQAQoSRXZlbnRwb2xsRmlsZUVudHJ5EgoKAmlkGAEgAigNEhcKBWZsYWdzGAIgAigNQgjS8xgEb3BlbhImCgRmb3duGAMgAigLMhguc3Rhc2lzLmltYWdlcy5Gb3duRW50cnkSLQoDdGZkGAQgAygLMiAuc3Rhc2lzLmltYWdlcy5FdmVudHBvbGxUZmRFbnRyeQ", [file_owner, file_show]);
+  fileDesc("CgtlcG9sbC5wcm90bxINc3Rhc2lzLmltYWdlcyKgAQoRRXZlbnRwb2xsVGZkRW50cnkSCgoCaWQYASACKA0SCwoDdGZkGAIgAigNEhkKBmV2ZW50cxgDIAIoDUIJ0vMYBWVwb2xsEhIKBGRhdGEYBCACKARCBMjzGAESEQoDZGV2GAUgASgNQgTI8xgEEg0KBWlub2RlGAYgASgEEgsKA3BvcxgHIAEoBBIUCgp3YXRjaGVkX2lkGLiOAyABKA0ikAEKEkV2ZW50cG9sbEZpbGVFbnRyeRIKCgJpZBgBIAIoDRIXCgVmbGFncxgCIAIoDUII0vMYBG9wZW4SJgoEZm93bhgDIAIoCzIYLnN0YXNpcy5pbWFnZXMuRm93bkVudHJ5Ei0KA3RmZBgEIAMoCzIgLnN0YXNpcy5pbWFnZXMuRXZlbnRwb2xsVGZkRW50cnk", [file_owner, file_show]);
 
 /**
  * @generated from message stasis.images.EventpollTfdEntry
@@ -61,6 +61,13 @@ export type EventpollTfdEntry = Message<"stasis.images.EventpollTfdEntry"> & {
    * @generated from field: optional uint64 pos = 7;
    */
   pos: bigint;
+
+  /**
+   * Ours, unknown to CRIU: the file, where the task that has the instance has no descriptor for it.
+   *
+   * @generated from field: optional uint32 watched_id = 51000;
+   */
+  watchedId: number;
 };
 
 /**
