@@ -1,10 +1,12 @@
 // What the kernel shows of a process, without what is different after a restore by nature: to be compared before and after.
+import { IOPRIO_WHO_PROCESS } from "../../src/kernel/abi/sched.js";
 import type { Pid } from "../../src/kernel/brand.js";
 import {
   readCoredumpFilter,
   readLoginuid,
   readOomScoreAdj,
   readPersonality,
+  readTimerSlack,
 } from "../../src/kernel/proc/attributes.js";
 import { readAuxv } from "../../src/kernel/proc/auxv.js";
 import { type Fdinfo, listFds, readFdinfo, readFdLink } from "../../src/kernel/proc/fdinfo.js";
@@ -15,6 +17,7 @@ import { readStat } from "../../src/kernel/proc/stat.js";
 import { readStatus, readThreadStatus } from "../../src/kernel/proc/status.js";
 import { listChildren, listThreads } from "../../src/kernel/proc/tasks.js";
 import { readTimers } from "../../src/kernel/proc/timers.js";
+import { sys } from "../../src/kernel/syscalls.js";
 
 /** Of a process and all below it. */
 export function treeView(root: Pid): unknown[] {
@@ -88,8 +91,14 @@ function threadOf(pid: Pid, tid: Pid) {
     credentials: { uids, gids, groups, capInh, capPrm, capEff, capBnd, capAmb, noNewPrivs },
     signals: { sigPnd, sigBlk },
     seccomp: { seccomp, seccompFilters },
-    scheduling: { nice: stat.nice, policy: stat.policy, rtPriority: stat.rtPriority },
+    scheduling: { nice: stat.nice, policy: stat.policy, rtPriority: stat.rtPriority, processors: processorsOf(tid) },
+    urgency: [sys.ioprio_get(IOPRIO_WHO_PROCESS, tid), readTimerSlack(tid)],
   };
+}
+
+function processorsOf(tid: Pid): string {
+  const mask = new Uint8Array(1024);
+  return Buffer.from(mask.subarray(0, sys.sched_getaffinity(tid, mask.byteLength, mask))).toString("hex");
 }
 
 /** Neighbours that the kernel could have merged are one here: whether it did depends on the order of the calls. */

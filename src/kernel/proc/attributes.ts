@@ -1,4 +1,4 @@
-// Files of /proc/PID that hold one number: proc_pid_loginuid(5), proc_pid_oom_score_adj(5), proc_pid_coredump_filter(5), proc_pid_personality(5).
+// Files of /proc/PID that hold one number: proc_pid_loginuid(5), proc_pid_oom_score_adj(5), proc_pid_coredump_filter(5), proc_pid_personality(5), proc_pid_timerslack_ns(5), proc_pid_autogroup(5).
 import type { Pid } from "../brand.js";
 import { ProcFormatError, readProc } from "./read.js";
 
@@ -23,6 +23,27 @@ export function readCoredumpFilter(pid: Pid): number | undefined {
 /** personality(2). */
 export function readPersonality(pid: Pid): number | undefined {
   return readNumber(pid, "personality", 16);
+}
+
+/** Of one thread, in nanoseconds; 0 for a real-time policy. */
+export function readTimerSlack(tid: Pid): bigint | undefined {
+  const text = readProc(tid, "timerslack_ns");
+  if (text === undefined) return undefined;
+  if (!/^\d+\n$/.test(text)) throw new ProcFormatError("timerslack_ns", text);
+  return BigInt(text);
+}
+
+/** The nice value of the group of its session: sched(7); undefined: the process is gone, or the kernel groups nothing. */
+export function readAutogroupNice(pid: Pid): number | undefined {
+  const text = readProc(pid, "autogroup");
+  return text === undefined || text === "" ? undefined : parseAutogroup(text);
+}
+
+/** The text of /proc/PID/autogroup: "/autogroup-1963 nice 0". Throws ProcFormatError. */
+export function parseAutogroup(text: string): number {
+  const [, nice] = /^\/autogroup-\d+ nice (-?\d+)\n$/.exec(text) ?? [];
+  if (nice === undefined) throw new ProcFormatError("autogroup", text);
+  return Number(nice);
 }
 
 /** A number alone in a file; undefined for an empty one. Throws ProcFormatError. */

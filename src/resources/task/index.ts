@@ -1,9 +1,13 @@
 // Every piece of state of a process or thread, in the order in which each stage puts it back.
 import type { TaskPart } from "../kind.js";
+import { affinity } from "./affinity.js";
+import { autogroup } from "./autogroup.js";
 import { childSubreaper } from "./child-subreaper.js";
+import { coredumpFilter } from "./coredump-filter.js";
 import { credentials } from "./credentials.js";
 import { floatingPoint } from "./floating-point.js";
 import { intervalTimers } from "./interval-timers.js";
+import { ioPriority } from "./io-priority.js";
 import { limits } from "./limits.js";
 import { loginUid } from "./login-uid.js";
 import { membarrier } from "./membarrier.js";
@@ -22,6 +26,8 @@ import { signalActions } from "./signal-actions.js";
 import { signalMask } from "./signal-mask.js";
 import { signalStack } from "./signal-stack.js";
 
+import { timerSlack } from "./timer-slack.js";
+
 export const taskParts: readonly TaskPart[] = [
   registers,
   floatingPoint,
@@ -30,7 +36,12 @@ export const taskParts: readonly TaskPart[] = [
   robustList,
   rseq,
   names,
+  timerSlack,
+  affinity,
   scheduling,
+  ioPriority,
+  autogroup,
+  coredumpFilter,
   personality,
   oomScore,
   loginUid,

@@ -2,11 +2,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { asPid } from "../../../src/kernel/brand.js";
 import {
+  parseAutogroup,
   parseNumber,
+  readAutogroupNice,
   readCoredumpFilter,
   readLoginuid,
   readOomScoreAdj,
   readPersonality,
+  readTimerSlack,
 } from "../../../src/kernel/proc/attributes.js";
 import { ProcFormatError } from "../../../src/kernel/proc/read.js";
 import { understandsOrRefuses } from "./throws-only.js";
@@ -22,8 +25,16 @@ test("any text gives a number or is refused", () => {
   understandsOrRefuses((text) => parseNumber("loginuid", text, 10), ["4294967295"]);
 });
 
+test("an autogroup has a nice value, any other text is refused", () => {
+  assert.equal(parseAutogroup("/autogroup-1963 nice -7\n"), -7);
+  understandsOrRefuses(parseAutogroup, ["/autogroup-1 nice 0\n"]);
+});
+
 test("our own attributes can be read", () => {
   const self = asPid(process.pid);
+  assert.ok((readTimerSlack(self) ?? 0n) > 0n);
+  const nice = readAutogroupNice(self) ?? 0;
+  assert.ok(nice >= -20 && nice <= 19);
   const adjust = readOomScoreAdj(self) ?? Number.NaN;
   assert.ok(adjust >= -1000 && adjust <= 1000);
   assert.equal(typeof readCoredumpFilter(self), "number");

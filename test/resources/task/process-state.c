@@ -8,9 +8,12 @@
 #include <sys/syscall.h>
 
 static pthread_barrier_t made, told;
-static int nice_kept[2], policy_kept[2];
+static int nice_kept[2], policy_kept[2], processors_kept[2], io_kept[2], slack_kept[2];
+static struct { uint32_t size, policy; uint64_t flags; int32_t nice; uint32_t priority; uint64_t runtime, deadline, period; } wanted = { 48, 6 /* SCHED_DEADLINE */, 0, 0, 0, 1000000, 150000000, 200000000 }, got;
 static volatile struct { int ready, told, signal; } *child;
 static struct rlimit limits[RLIM_NLIMITS];
+
+static int processor, processors; /* one of them, and how many there are */
 
 static void *work(void *which)
 {
@@ -18,11 +21,30 @@ static void *work(void *which)
 	struct sched_param none = { 0 };
 	must(sched_setscheduler(0, thread == 0 ? SCHED_BATCH | SCHED_RESET_ON_FORK : SCHED_IDLE, &none));
 	must(setpriority(PRIO_PROCESS, 0, 3 + thread));
+	cpu_set_t one;
+	CPU_ZERO(&one);
+	CPU_SET(processor, &one);
+	if (thread == 0) must(sched_setaffinity(0, sizeof one, &one));
+	must(syscall(SYS_ioprio_set, 1, 0, 2 << 13 | thread));
+	must(prctl(PR_SET_TIMERSLACK, 123456ul + thread));
 	pthread_barrier_wait(&made);
 	pthread_barrier_wait(&told);
 	nice_kept[thread] = getpriority(PRIO_PROCESS, 0) == 3 + thread;
+	must(sched_getaffinity(0, sizeof one, &one));
+	processors_kept[thread] = thread == 0 ? CPU_COUNT(&one) == 1 && CPU_ISSET(processor, &one) : CPU_COUNT(&one) == processors;
+	io_kept[thread] = syscall(SYS_ioprio_get, 1, 0) == (2 << 13 | thread);
+	slack_kept[thread] = prctl(PR_GET_TIMERSLACK) == 123456 + thread;
 	policy_kept[thread] = sched_getscheduler(0) == (thread == 0 ? SCHED_BATCH | SCHED_RESET_ON_FORK : SCHED_IDLE);
 	return NULL;
+}
+
+static void *sparse(void *unused)
+{
+	must(syscall(SYS_sched_setattr, 0, &wanted, 0));
+	pthread_barrier_wait(&made);
+	pthread_barrier_wait(&told);
+	must(syscall(SYS_sched_getattr, 0, &got, sizeof got, 0));
+	return unused;
 }
 
 /* Not of the first process: its parent, the engine, ends. */
@@ -55,7 +77,8 @@ static void write_number(const char *path, const char *text)
 
 int main(void)
 {
-	pthread_t threads[2];
+	pthread_t threads[3];
+	cpu_set_t all;
 	struct rlimit now;
 	int flag, status;
 
@@ -82,14 +105,22 @@ int main(void)
 	must(prctl(PR_SET_DUMPABLE, 1));
 	write_number("/proc/self/oom_score_adj", "321");
 	must(prctl(PR_SET_DUMPABLE, 0));
-	pthread_barrier_init(&made, NULL, 3);
-	pthread_barrier_init(&told, NULL, 3);
+	must(prctl(PR_SET_DUMPABLE, 1));
+	write_number("/proc/self/coredump_filter", "0x55");
+	write_number("/proc/self/autogroup", "5");
+	must(prctl(PR_SET_DUMPABLE, 0));
+	must(sched_getaffinity(0, sizeof all, &all));
+	processors = CPU_COUNT(&all);
+	while (!CPU_ISSET(processor, &all)) processor++;
+	pthread_barrier_init(&made, NULL, 4);
+	pthread_barrier_init(&told, NULL, 4);
 	for (intptr_t i = 0; i < 2; i++) pthread_create(&threads[i], NULL, work, (void *)i);
+	pthread_create(&threads[2], NULL, sparse, NULL);
 	pthread_barrier_wait(&made);
 	ready();
 	wait_until_told();
 	pthread_barrier_wait(&told);
-	for (int i = 0; i < 2; i++) pthread_join(threads[i], NULL);
+	for (int i = 0; i < 3; i++) pthread_join(threads[i], NULL);
 
 	int same = 1;
 	for (int resource = 0; resource < (int)RLIM_NLIMITS; resource++) {
@@ -99,6 +130,10 @@ int main(void)
 	prove("limits", same);
 	prove("policy", policy_kept[0] && policy_kept[1] && sched_getscheduler(0) == SCHED_OTHER);
 	prove("nice", nice_kept[0] && nice_kept[1] && getpriority(PRIO_PROCESS, 0) == 1);
+	prove("processors", processors_kept[0] && processors_kept[1]);
+	prove("io", io_kept[0] && io_kept[1]);
+	prove("slack", slack_kept[0] && slack_kept[1] && prctl(PR_GET_TIMERSLACK) == 50000);
+	prove("deadline", got.policy == wanted.policy && got.runtime == wanted.runtime && got.deadline == wanted.deadline && got.period == wanted.period);
 	child->told = 1;
 	while (child->signal == 0) usleep(1000);
 	must(kill(intermediate, SIGKILL));
@@ -110,6 +145,10 @@ int main(void)
 	prove("thp", prctl(PR_GET_THP_DISABLE, 0, 0, 0, 0) == 1);
 	prove("personality", personality(0xffffffff) == (ADDR_NO_RANDOMIZE | STICKY_TIMEOUTS));
 	must(prctl(PR_SET_DUMPABLE, 1));
+	prove("core", read_number("/proc/self/coredump_filter", 16) == 0x55);
+	char group[64] = "";
+	int file = must(open("/proc/self/autogroup", O_RDONLY));
+	prove("group", read(file, group, sizeof group - 1) > 0 && strstr(group, " nice 5\n"));
 	prove("oom", read_number("/proc/self/oom_score_adj", 10) == 321);
 	restored();
 }

@@ -30,7 +30,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file core.proto.
  */
 export const file_core: GenFile = /*@__PURE__*/
-  fileDesc("Cgpjb3JlLnByb3RvEg1zdGFzaXMuaW1hZ2VzIvoECg1UYXNrQ29yZUVudHJ5EiIKCnRhc2tfc3RhdGUYASACKA1CDtrzGAp0YXNrLXN0YXRlEhEKCWV4aXRfY29kZRgCIAIoDRIZCgtwZXJzb25hbGl0eRgDIAIoDUIEyPMYARITCgVmbGFncxgEIAIoDUIEyPMYARIfCgpibGtfc2lnc2V0GAUgAigEQgvS8xgHc2lnbmFscxIMCgRjb21tGAYgAigJEi4KBnRpbWVycxgHIAEoCzIeLnN0YXNpcy5pbWFnZXMuVGFza1RpbWVyc0VudHJ5EjAKB3JsaW1pdHMYCCABKAsyHy5zdGFzaXMuaW1hZ2VzLlRhc2tSbGltaXRzRW50cnkSDgoGY2dfc2V0GAkgASgNEjIKCXNpZ25hbHNfcxgKIAEoCzIfLnN0YXNpcy5pbWFnZXMuU2lnbmFsUXVldWVFbnRyeRI0ChBvbGRfc2VjY29tcF9tb2RlGAsgASgOMhouc3Rhc2lzLmltYWdlcy5TZWNjb21wTW9kZRIaChJvbGRfc2VjY29tcF9maWx0ZXIYDCABKA0SEAoIbG9naW51aWQYDSABKA0SFQoNb29tX3Njb3JlX2FkahgOIAEoBRIqCgpzaWdhY3Rpb25zGA8gAygLMhYuc3Rhc2lzLmltYWdlcy5TYUVudHJ5EhcKD2NoaWxkX3N1YnJlYXBlchgSIAEoCBIhChNibGtfc2lnc2V0X2V4dGVuZGVkGBQgASgEQgTI8xgBEh4KCnN0b3Bfc2lnbm8YFSABKA1CCtrzGAZzaWduYWwSKgocbWVtYmFycmllcl9yZWdpc3RyYXRpb25fbWFzaxgWIAEoDUIEyPMYASLzAQoQVGFza0tvYmpJZHNFbnRyeRINCgV2bV9pZBgBIAIoDRIQCghmaWxlc19pZBgCIAIoDRINCgVmc19pZBgDIAIoDRISCgpzaWdoYW5kX2lkGAQgAigNEhEKCXBpZF9uc19pZBgFIAEoDRIRCgluZXRfbnNfaWQYBiABKA0SEQoJaXBjX25zX2lkGAcgASgNEhEKCXV0c19uc19pZBgIIAEoDRIRCgltbnRfbnNfaWQYCSABKA0SEgoKdXNlcl9uc19pZBgKIAEoDRIUCgxjZ3JvdXBfbnNfaWQYCyABKA0SEgoKdGltZV9uc19pZBgMIAEoDSJOCg5UaHJlYWRTYXNFbnRyeRITCgVzc19zcBgBIAIoBEIEyPMYAhIPCgdzc19zaXplGAIgAigEEhYKCHNzX2ZsYWdzGAMgAigNQgTI8xgBIpUECg9UaHJlYWRDb3JlRW50cnkSFwoJZnV0ZXhfcmxhGAEgAigEQgTI8xgCEhUKDWZ1dGV4X3JsYV9sZW4YAiACKA0SEgoKc2NoZWRfbmljZRgDIAEoERImCgxzY2hlZF9wb2xpY3kYBCABKA1CENrzGAxzY2hlZC1wb2xpY3kSEgoKc2NoZWRfcHJpbxgFIAEoDRIfCgpibGtfc2lnc2V0GAYgASgEQgvS8xgHc2lnbmFscxIqCgNzYXMYByABKAsyHS5zdGFzaXMuaW1hZ2VzLlRocmVhZFNhc0VudHJ5Eh4KCnBkZWF0aF9zaWcYCCABKA1CCtrzGAZzaWduYWwSMgoJc2lnbmFsc19wGAkgASgLMh8uc3Rhc2lzLmltYWdlcy5TaWduYWxRdWV1ZUVudHJ5EigKBWNyZWRzGAogASgLMhkuc3Rhc2lzLmltYWdlcy5DcmVkc0VudHJ5EjAKDHNlY2NvbXBfbW9kZRgLIAEoDjIaLnN0YXNpcy5pbWFnZXMuU2VjY29tcE1vZGUSFgoOc2VjY29tcF9maWx0ZXIYDCABKA0SDAoEY29tbRgNIAEoCRIhChNibGtfc2lnc2V0X2V4dGVuZGVkGA4gASgEQgTI8xgBEiwKCnJzZXFfZW50cnkYDyABKAsyGC5zdGFzaXMuaW1hZ2VzLlJzZXFFbnRyeRIOCgZjZ19zZXQYECABKA0ilQQKCUNvcmVFbnRyeRItCgVtdHlwZRgBIAIoDjIeLnN0YXNpcy5pbWFnZXMuQ29yZUVudHJ5Lk1hcmNoEjEKC3RocmVhZF9pbmZvGAIgASgLMhwuc3Rhc2lzLmltYWdlcy5UaHJlYWRJbmZvWDg2EigKAnRjGAMgASgLMhwuc3Rhc2lzLmltYWdlcy5UYXNrQ29yZUVudHJ5EiwKA2lkcxgEIAEoCzIfLnN0YXNpcy5pbWFnZXMuVGFza0tvYmpJZHNFbnRyeRIzCgt0aHJlYWRfY29yZRgFIAEoCzIeLnN0YXNpcy5pbWFnZXMuVGhyZWFkQ29yZUVudHJ5Eg4KBnRpX2FybRgGIAEoDBI0Cgp0aV9hYXJjaDY0GAggASgLMiAuc3Rhc2lzLmltYWdlcy5UaHJlYWRJbmZvQWFyY2g2NBIQCgh0aV9wcGM2NBgJIAEoDBIPCgd0aV9zMzkwGAogASgMEg8KB3RpX21pcHMYCyABKAwSFgoOdGlfbG9vbmdhcmNoNjQYDCABKAwSEgoKdGlfcmlzY3Y2NBgNIAEoDCJzCgVNYXJjaBILCgdVTktOT1dOEAASCgoGWDg2XzY0EAESBwoDQVJNEAISCwoHQUFSQ0g2NBADEgkKBVBQQzY0EAQSCAoEUzM5MBAFEggKBE1JUFMQBhIPCgtMT09OR0FSQ0g2NBAHEgsKB1JJU0NWNjQQCCozCgtTZWNjb21wTW9kZRIMCghkaXNhYmxlZBAAEgoKBnN0cmljdBABEgoKBmZpbHRlchAC", [file_arm64, file_credentials, file_limits, file_pending_signals, file_rseq, file_show, file_signal_actions, file_timers, file_x86]);
+  fileDesc("Cgpjb3JlLnByb3RvEg1zdGFzaXMuaW1hZ2VzIrMFCg1UYXNrQ29yZUVudHJ5EiIKCnRhc2tfc3RhdGUYASACKA1CDtrzGAp0YXNrLXN0YXRlEhEKCWV4aXRfY29kZRgCIAIoDRIZCgtwZXJzb25hbGl0eRgDIAIoDUIEyPMYARITCgVmbGFncxgEIAIoDUIEyPMYARIfCgpibGtfc2lnc2V0GAUgAigEQgvS8xgHc2lnbmFscxIMCgRjb21tGAYgAigJEi4KBnRpbWVycxgHIAEoCzIeLnN0YXNpcy5pbWFnZXMuVGFza1RpbWVyc0VudHJ5EjAKB3JsaW1pdHMYCCABKAsyHy5zdGFzaXMuaW1hZ2VzLlRhc2tSbGltaXRzRW50cnkSDgoGY2dfc2V0GAkgASgNEjIKCXNpZ25hbHNfcxgKIAEoCzIfLnN0YXNpcy5pbWFnZXMuU2lnbmFsUXVldWVFbnRyeRI0ChBvbGRfc2VjY29tcF9tb2RlGAsgASgOMhouc3Rhc2lzLmltYWdlcy5TZWNjb21wTW9kZRIaChJvbGRfc2VjY29tcF9maWx0ZXIYDCABKA0SEAoIbG9naW51aWQYDSABKA0SFQoNb29tX3Njb3JlX2FkahgOIAEoBRIqCgpzaWdhY3Rpb25zGA8gAygLMhYuc3Rhc2lzLmltYWdlcy5TYUVudHJ5EhcKD2NoaWxkX3N1YnJlYXBlchgSIAEoCBIhChNibGtfc2lnc2V0X2V4dGVuZGVkGBQgASgEQgTI8xgBEh4KCnN0b3Bfc2lnbm8YFSABKA1CCtrzGAZzaWduYWwSKgocbWVtYmFycmllcl9yZWdpc3RyYXRpb25fbWFzaxgWIAEoDUIEyPMYARIeCg9jb3JlZHVtcF9maWx0ZXIY6AcgASgNQgTI8xgBEhcKDmF1dG9ncm91cF9uaWNlGOkHIAEoESLzAQoQVGFza0tvYmpJZHNFbnRyeRINCgV2bV9pZBgBIAIoDRIQCghmaWxlc19pZBgCIAIoDRINCgVmc19pZBgDIAIoDRISCgpzaWdoYW5kX2lkGAQgAigNEhEKCXBpZF9uc19pZBgFIAEoDRIRCgluZXRfbnNfaWQYBiABKA0SEQoJaXBjX25zX2lkGAcgASgNEhEKCXV0c19uc19pZBgIIAEoDRIRCgltbnRfbnNfaWQYCSABKA0SEgoKdXNlcl9uc19pZBgKIAEoDRIUCgxjZ3JvdXBfbnNfaWQYCyABKA0SEgoKdGltZV9uc19pZBgMIAEoDSJOCg5UaHJlYWRTYXNFbnRyeRITCgVzc19zcBgBIAIoBEIEyPMYAhIPCgdzc19zaXplGAIgAigEEhYKCHNzX2ZsYWdzGAMgAigNQgTI8xgBIosFCg9UaHJlYWRDb3JlRW50cnkSFwoJZnV0ZXhfcmxhGAEgAigEQgTI8xgCEhUKDWZ1dGV4X3JsYV9sZW4YAiACKA0SEgoKc2NoZWRfbmljZRgDIAEoERImCgxzY2hlZF9wb2xpY3kYBCABKA1CENrzGAxzY2hlZC1wb2xpY3kSEgoKc2NoZWRfcHJpbxgFIAEoDRIfCgpibGtfc2lnc2V0GAYgASgEQgvS8xgHc2lnbmFscxIqCgNzYXMYByABKAsyHS5zdGFzaXMuaW1hZ2VzLlRocmVhZFNhc0VudHJ5Eh4KCnBkZWF0aF9zaWcYCCABKA1CCtrzGAZzaWduYWwSMgoJc2lnbmFsc19wGAkgASgLMh8uc3Rhc2lzLmltYWdlcy5TaWduYWxRdWV1ZUVudHJ5EigKBWNyZWRzGAogASgLMhkuc3Rhc2lzLmltYWdlcy5DcmVkc0VudHJ5EjAKDHNlY2NvbXBfbW9kZRgLIAEoDjIaLnN0YXNpcy5pbWFnZXMuU2VjY29tcE1vZGUSFgoOc2VjY29tcF9maWx0ZXIYDCABKA0SDAoEY29tbRgNIAEoCRIhChNibGtfc2lnc2V0X2V4dGVuZGVkGA4gASgEQgTI8xgBEiwKCnJzZXFfZW50cnkYDyABKAsyGC5zdGFzaXMuaW1hZ2VzLlJzZXFFbnRyeRIOCgZjZ19zZXQYECABKA0SEQoIYWZmaW5pdHkY6AcgASgMEhoKC2lvX3ByaW9yaXR5GOkHIAEoDUIEyPMYARIUCgt0aW1lcl9zbGFjaxjqByABKAQSLwoIZGVhZGxpbmUY6wcgASgLMhwuc3Rhc2lzLmltYWdlcy5EZWFkbGluZUVudHJ5IlcKDURlYWRsaW5lRW50cnkSDwoHcnVudGltZRgBIAIoBBIQCghkZWFkbGluZRgCIAIoBBIOCgZwZXJpb2QYAyACKAQSEwoFZmxhZ3MYBCACKARCBMjzGAEilQQKCUNvcmVFbnRyeRItCgVtdHlwZRgBIAIoDjIeLnN0YXNpcy5pbWFnZXMuQ29yZUVudHJ5Lk1hcmNoEjEKC3RocmVhZF9pbmZvGAIgASgLMhwuc3Rhc2lzLmltYWdlcy5UaHJlYWRJbmZvWDg2EigKAnRjGAMgASgLMhwuc3Rhc2lzLmltYWdlcy5UYXNrQ29yZUVudHJ5EiwKA2lkcxgEIAEoCzIfLnN0YXNpcy5pbWFnZXMuVGFza0tvYmpJZHNFbnRyeRIzCgt0aHJlYWRfY29yZRgFIAEoCzIeLnN0YXNpcy5pbWFnZXMuVGhyZWFkQ29yZUVudHJ5Eg4KBnRpX2FybRgGIAEoDBI0Cgp0aV9hYXJjaDY0GAggASgLMiAuc3Rhc2lzLmltYWdlcy5UaHJlYWRJbmZvQWFyY2g2NBIQCgh0aV9wcGM2NBgJIAEoDBIPCgd0aV9zMzkwGAogASgMEg8KB3RpX21pcHMYCyABKAwSFgoOdGlfbG9vbmdhcmNoNjQYDCABKAwSEgoKdGlfcmlzY3Y2NBgNIAEoDCJzCgVNYXJjaBILCgdVTktOT1dOEAASCgoGWDg2XzY0EAESBwoDQVJNEAISCwoHQUFSQ0g2NBADEgkKBVBQQzY0EAQSCAoEUzM5MBAFEggKBE1JUFMQBhIPCgtMT09OR0FSQ0g2NBAHEgsKB1JJU0NWNjQQCCozCgtTZWNjb21wTW9kZRIMCghkaXNhYmxlZBAAEgoKBnN0cmljdBABEgoKBmZpbHRlchAC", [file_arm64, file_credentials, file_limits, file_pending_signals, file_rseq, file_show, file_signal_actions, file_timers, file_x86]);
 
 /**
  * @generated from message stasis.images.TaskCoreEntry
@@ -142,6 +142,21 @@ export type TaskCoreEntry = Message<"stasis.images.TaskCoreEntry"> & {
    * @generated from field: optional uint32 membarrier_registration_mask = 22;
    */
   membarrierRegistrationMask: number;
+
+  /**
+   * From here on ours, as in ThreadCoreEntry.
+   * core(5), of the memory.
+   *
+   * @generated from field: optional uint32 coredump_filter = 1000;
+   */
+  coredumpFilter: number;
+
+  /**
+   * sched(7), "The autogroup feature": the nice value of the session's group, when it has one.
+   *
+   * @generated from field: optional sint32 autogroup_nice = 1001;
+   */
+  autogroupNice: number;
 };
 
 /**
@@ -343,6 +358,33 @@ export type ThreadCoreEntry = Message<"stasis.images.ThreadCoreEntry"> & {
    * @generated from field: optional uint32 cg_set = 16;
    */
   cgSet: number;
+
+  /**
+   * From here on ours: CRIU has no place for these, and passes over fields that it does not know, as crit does.
+   * cpu_set_t; no bytes: any processor.
+   *
+   * @generated from field: optional bytes affinity = 1000;
+   */
+  affinity: Uint8Array;
+
+  /**
+   * As ioprio_set(2) takes it.
+   *
+   * @generated from field: optional uint32 io_priority = 1001;
+   */
+  ioPriority: number;
+
+  /**
+   * Nanoseconds.
+   *
+   * @generated from field: optional uint64 timer_slack = 1002;
+   */
+  timerSlack: bigint;
+
+  /**
+   * @generated from field: optional stasis.images.DeadlineEntry deadline = 1003;
+   */
+  deadline?: DeadlineEntry | undefined;
 };
 
 /**
@@ -351,6 +393,42 @@ export type ThreadCoreEntry = Message<"stasis.images.ThreadCoreEntry"> & {
  */
 export const ThreadCoreEntrySchema: GenMessage<ThreadCoreEntry> = /*@__PURE__*/
   messageDesc(file_core, 3);
+
+/**
+ * Of SCHED_DEADLINE: sched_setattr(2), in nanoseconds.
+ *
+ * @generated from message stasis.images.DeadlineEntry
+ */
+export type DeadlineEntry = Message<"stasis.images.DeadlineEntry"> & {
+  /**
+   * @generated from field: required uint64 runtime = 1;
+   */
+  runtime: bigint;
+
+  /**
+   * @generated from field: required uint64 deadline = 2;
+   */
+  deadline: bigint;
+
+  /**
+   * @generated from field: required uint64 period = 3;
+   */
+  period: bigint;
+
+  /**
+   * SCHED_FLAG_..., without SCHED_FLAG_RESET_ON_FORK.
+   *
+   * @generated from field: required uint64 flags = 4;
+   */
+  flags: bigint;
+};
+
+/**
+ * Describes the message stasis.images.DeadlineEntry.
+ * Use `create(DeadlineEntrySchema)` to create a new message.
+ */
+export const DeadlineEntrySchema: GenMessage<DeadlineEntry> = /*@__PURE__*/
+  messageDesc(file_core, 4);
 
 /**
  * @generated from message stasis.images.CoreEntry
@@ -424,7 +502,7 @@ export type CoreEntry = Message<"stasis.images.CoreEntry"> & {
  * Use `create(CoreEntrySchema)` to create a new message.
  */
 export const CoreEntrySchema: GenMessage<CoreEntry> = /*@__PURE__*/
-  messageDesc(file_core, 4);
+  messageDesc(file_core, 5);
 
 /**
  * @generated from enum stasis.images.CoreEntry.March
@@ -480,7 +558,7 @@ export enum CoreEntry_March {
  * Describes the enum stasis.images.CoreEntry.March.
  */
 export const CoreEntry_MarchSchema: GenEnum<CoreEntry_March> = /*@__PURE__*/
-  enumDesc(file_core, 4, 0);
+  enumDesc(file_core, 5, 0);
 
 /**
  * SECCOMP_MODE_...; spelled as in CRIU, whose tools show the names.
