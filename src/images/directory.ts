@@ -117,6 +117,12 @@ export class ImageDirectory {
     writer.close();
   }
 
+  /** As `write`, but not before `commit`: a dump collects while its target stands still. The entries may not change any more. */
+  writeLater<N extends RecordName>(name: N, id: ImageId, entries: readonly EntryOf<N>[]): void {
+    this.#later.push(() => this.write(name, id, entries));
+  }
+  readonly #later: (() => void)[] = [];
+
   /** For images that grow record by record, or have bytes between records. To be closed before `commit`. */
   writer<N extends RecordName>(name: N, id: ImageId): ImageWriter<SchemaOf<N>> {
     const at = this.#begin(fileName(name, id));
@@ -155,11 +161,12 @@ export class ImageDirectory {
   }
 
   /**
-   * Completes the dump: leftovers of an earlier one go, what was written goes to the disk, and then the inventory
+   * Completes the dump: what was put off is written, leftovers of an earlier one go, what was written goes to the disk, and then the inventory
    * says that everything is there.
    * @param options.durable false: leave the flushing to the kernel; the images survive us, but not a power failure
    */
   commit(inventory: InventoryEntry, { durable = true }: { readonly durable?: boolean } = {}): void {
+    for (const write of this.#later.splice(0)) write();
     for (const file of this.#unfinished) throw this.#bug(file, "it was not closed");
     const there = new Set(io("look at", this.subject, () => readdirSync(this.#base)));
     for (const name of imageNames) {

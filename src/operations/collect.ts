@@ -19,7 +19,7 @@ import { UnixSockets } from "../resources/files/sockets/unix.js";
 import { FileTable } from "../resources/files/table.js";
 import { Terminals } from "../resources/files/tty/terminals.js";
 import type { DumpContext, DumpedProcess } from "../resources/kind.js";
-import { collectLayout } from "../resources/memory/layout.js";
+import { collectLayout, layoutQuestions } from "../resources/memory/layout.js";
 import { collectMappings } from "../resources/memory/mappings.js";
 import { SharedMemory } from "../resources/memory/shared.js";
 import { Segments } from "../resources/memory/shm.js";
@@ -31,9 +31,10 @@ import { collectClocks } from "../resources/tree/clocks.js";
 import { collectFilesystem } from "../resources/tree/filesystem.js";
 import { Identities } from "../resources/tree/identities.js";
 import { emptyCore, processEntries, zombieCore } from "../resources/tree/processes.js";
-import { Foothold } from "../tracee/foothold.js";
+import { type Entered, Foothold } from "../tracee/foothold.js";
 import type { FrozenProcess, FrozenTask } from "../tracee/freeze.js";
 import { TargetMemory } from "../tracee/memory.js";
+import { Answers } from "../tracee/questions.js";
 import type { Tracee } from "../tracee/tracee.js";
 import type { DumpRequest } from "./requests.js";
 
@@ -81,7 +82,7 @@ export class CollectedTree implements Disposable {
   collect(): void {
     this.#checkSession();
     for (const task of this.tasks) {
-      if (task.state === "zombie") this.images.write("core", task.pid, [zombieCore(task)]);
+      if (task.state === "zombie") this.images.writeLater("core", task.pid, [zombieCore(task)]);
       else this.#collectProcess(task);
     }
     this.#context.once(UnixSockets).write();
@@ -94,8 +95,8 @@ export class CollectedTree implements Disposable {
     this.#context.once(Fifos).write();
     this.#context.once(FileLocks).write();
     this.#context.once(Terminals).write(this.tasks);
-    this.images.write("pstree", undefined, processEntries(this.tasks));
-    this.images.write("timens", 0, [collectClocks()]);
+    this.images.writeLater("pstree", undefined, processEntries(this.tasks));
+    this.images.writeLater("timens", 0, [collectClocks()]);
     this.#context.once(DumpedFilters).write();
   }
 
@@ -132,12 +133,12 @@ export class CollectedTree implements Disposable {
     this.#inside.defer(() => foothold.remove());
     const { core, mm } = this.#collectThreads(process, foothold, pagemap);
     mm.vmas = collectMappings(process, pagemap, this.#context);
-    this.images.write("ids", task.pid, [ids]);
-    this.images.write("mm", task.pid, [mm]);
-    this.images.write("fs", task.pid, [collectFilesystem(process, this.#context)]);
+    this.images.writeLater("ids", task.pid, [ids]);
+    this.images.writeLater("mm", task.pid, [mm]);
+    this.images.writeLater("fs", task.pid, [collectFilesystem(process, this.#context)]);
     this.#context.files.collectDescriptors(process, ids.filesId);
     core.ids = ids;
-    this.images.write("core", task.pid, [core]);
+    this.images.writeLater("core", task.pid, [core]);
   }
 
   #hold(fd: Fd): Fd {
@@ -152,7 +153,8 @@ export class CollectedTree implements Disposable {
     const collected = { process, foothold, pagemap, core, mm };
     this.#collected.push(collected);
     for (const thread of process.threads)
-      if (!thread.isLeader) this.images.write("core", thread.tid, [this.#collectThread(process, thread, foothold)]);
+      if (!thread.isLeader)
+        this.images.writeLater("core", thread.tid, [this.#collectThread(process, thread, foothold)]);
     return collected;
   }
 
@@ -160,18 +162,12 @@ export class CollectedTree implements Disposable {
   #collectLeader(process: DumpedProcess, first: Tracee, foothold: Foothold): { core: CoreEntry; mm: MmEntry } {
     using inside = foothold.enter(first);
     const core = emptyCore(process, true);
-    const thread = {
-      process,
-      tracee: first,
-      isLeader: true,
-      inside,
-      registers: inside.registers,
-      signalMask: inside.mask,
-      status: readThreadStatus(process.pid, process.pid) ?? process.status,
-    };
-    for (const part of taskParts)
-      if (first.isLeader || part.of === "process" || part.outlives) part.collect(thread, core, this.#context);
-    return { core, mm: collectLayout(process, inside, this.#context) };
+    const parts = taskParts.filter((part) => first.isLeader || part.of === "process" || part.outlives);
+    const answers = new Answers(inside, [...parts.flatMap(({ asks = [] }) => asks), ...layoutQuestions]);
+    const status = readThreadStatus(process.pid, process.pid) ?? process.status;
+    const thread = { process, tracee: first, isLeader: true, inside, answers, status, ...found(inside) };
+    for (const part of parts) part.collect(thread, core, this.#context);
+    return { core, mm: collectLayout(thread, this.#context) };
   }
 
   #collectThread(process: DumpedProcess, tracee: Tracee, foothold: Foothold): CoreEntry {
@@ -179,16 +175,9 @@ export class CollectedTree implements Disposable {
     const core = emptyCore(process, false);
     const status = readThreadStatus(process.pid, tracee.tid);
     if (status === undefined) throw new RangeError(`a stopped thread ${tracee.tid} has no status`);
-    const thread = {
-      process,
-      tracee,
-      isLeader: false,
-      inside,
-      registers: inside.registers,
-      signalMask: inside.mask,
-      status,
-    };
-    for (const part of taskParts) if (part.of === "thread") part.collect(thread, core, this.#context);
+    const answers = new Answers(inside, questionsToThreads);
+    const thread = { process, tracee, isLeader: false, inside, answers, status, ...found(inside) };
+    for (const part of threadParts) part.collect(thread, core, this.#context);
     return core;
   }
 
@@ -210,3 +199,8 @@ export class CollectedTree implements Disposable {
     this.#opened[Symbol.dispose]();
   }
 }
+
+const threadParts = taskParts.filter(({ of }) => of === "thread");
+const questionsToThreads = threadParts.flatMap(({ asks = [] }) => asks);
+
+const found = ({ registers, mask }: Entered) => ({ registers, signalMask: mask });

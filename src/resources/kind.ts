@@ -16,6 +16,7 @@ import type { Subject } from "../report/error.js";
 import type { Log } from "../report/log.js";
 import type { Inside } from "../tracee/inside.js";
 import type { TargetMemory } from "../tracee/memory.js";
+import type { Answers, Question } from "../tracee/questions.js";
 import type { Registers, Tracee } from "../tracee/tracee.js";
 
 /** A process on its way into the images. */
@@ -46,6 +47,8 @@ export interface DumpedThread {
   readonly signalMask: bigint;
   /** /proc/PID/task/TID/status. */
   readonly status: TaskStatus;
+  /** To what task parts ask. */
+  readonly answers: Answers;
 }
 
 /** What every kind may use on a dump. */
@@ -244,6 +247,8 @@ export interface TaskPart {
   readonly outlives?: true;
   /** What is not carried over, in the user's words. */
   readonly limits?: readonly string[];
+  /** Calls whose outcome `collect` looks at: all are made together before. */
+  readonly asks?: readonly Question<unknown>[];
   /** Fills in its fields of the thread's core image (`core.tc` is the leader's only). */
   collect(thread: DumpedThread, core: CoreEntry, context: DumpContext): void;
   /** Before anything is created: throws StasisError when what the image says cannot be put back. */

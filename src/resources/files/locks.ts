@@ -92,7 +92,7 @@ export class FileLocks {
       throw refuseFile(subject, "a lock is held on a file on its way in a socket", "have the program receive it");
     }
     const entries = [...this.#found.values()].flat();
-    if (entries.length > 0) this.context.images.write("filelocks", undefined, entries);
+    if (entries.length > 0) this.context.images.writeLater("filelocks", undefined, entries);
   }
 }
 

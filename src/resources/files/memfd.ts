@@ -104,7 +104,7 @@ export class Memfds {
 
   /** memfd.img. */
   write(): void {
-    this.context.images.write("memfd", undefined, this.#entries);
+    this.context.images.writeLater("memfd", undefined, this.#entries);
   }
 }
 

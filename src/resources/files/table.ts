@@ -50,7 +50,7 @@ export class FileTable implements FileRegister {
     if (this.#tables.has(filesId)) return;
     this.#tables.add(filesId);
     const entries = listFds(process.living).map((fd) => this.#collectDescriptor(process, fd, filesId));
-    this.context().images.write("fdinfo", filesId, entries);
+    this.context().images.writeLater("fdinfo", filesId, entries);
   }
 
   #collectDescriptor(process: DumpedProcess, targetFd: TargetFd, filesId: number): FdinfoEntry {
@@ -138,7 +138,7 @@ export class FileTable implements FileRegister {
 
   /** files.img. */
   write(): void {
-    this.context().images.write("files", undefined, this.#entries);
+    this.context().images.writeLater("files", undefined, this.#entries);
   }
 }
 

@@ -12,11 +12,21 @@ import { AT_NULL, readAuxv } from "../../kernel/proc/auxv.js";
 import { readProcLink } from "../../kernel/proc/read.js";
 import { sys } from "../../kernel/syscalls.js";
 import type { Inside } from "../../tracee/inside.js";
-import type { DumpContext, DumpedProcess } from "../kind.js";
+import { remote } from "../../tracee/program.js";
+import { asks } from "../../tracee/questions.js";
+import type { DumpContext, DumpedProcess, DumpedThread } from "../kind.js";
 import { collectRings } from "./aio.js";
 
+const questions = {
+  brk: asks(remote.brk(NULL)),
+  dumpable: asks(remote.prctl(PR.PR_GET_DUMPABLE, 0n, 0n, 0n, 0n)),
+  thpDisabled: asks(remote.prctl(PR.PR_GET_THP_DISABLE, 0n, 0n, 0n, 0n)),
+};
+/** What `collectLayout` has to know. */
+export const layoutQuestions = Object.values(questions);
+
 /** Everything of mm-PID.img but the mappings. */
-export function collectLayout(process: DumpedProcess, inside: Inside, context: DumpContext): MmEntry {
+export function collectLayout({ process, inside, answers }: DumpedThread, context: DumpContext): MmEntry {
   const { stat } = process;
   return create(MmEntrySchema, {
     mmStartCode: stat.startCode,
@@ -25,7 +35,7 @@ export function collectLayout(process: DumpedProcess, inside: Inside, context: D
     mmEndData: stat.endData,
     mmStartStack: stat.startStack,
     mmStartBrk: stat.startBrk,
-    mmBrk: inside.sys.brk(NULL),
+    mmBrk: answers.of(questions.brk),
     mmArgStart: stat.argStart,
     mmArgEnd: stat.argEnd,
     mmEnvStart: stat.envStart,
@@ -33,8 +43,8 @@ export function collectLayout(process: DumpedProcess, inside: Inside, context: D
     exeFileId: registerExe(process, context),
     mmSavedAuxv: auxiliaryVector(process.living),
     aios: collectRings(process, inside),
-    dumpable: inside.sys.prctl(PR.PR_GET_DUMPABLE, 0n, 0n, 0n, 0n),
-    thpDisabled: inside.sys.prctl(PR.PR_GET_THP_DISABLE, 0n, 0n, 0n, 0n) !== 0,
+    dumpable: Number(answers.of(questions.dumpable)),
+    thpDisabled: answers.of(questions.thpDisabled) !== 0n,
   });
 }
 

@@ -87,7 +87,7 @@ export class Segments {
   /** ipcns-shm-`namespaceId`.img. Refuses when somebody outside of the tree would go on writing to a segment. */
   write(namespaceId: number): void {
     for (const seen of this.#seen.values()) checkAttachments(seen);
-    this.context.images.write(
+    this.context.images.writeLater(
       "ipcns-shm",
       namespaceId,
       [...this.#seen.values()].map(({ entry }) => entry),

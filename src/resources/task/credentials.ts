@@ -13,11 +13,13 @@ import { readThreadStatus } from "../../kernel/proc/status.js";
 import { StasisError } from "../../report/error.js";
 import type { Inside } from "../../tracee/inside.js";
 import { remote } from "../../tracee/program.js";
+import { asks } from "../../tracee/questions.js";
 import type { RestoredProcess, TaskPart } from "../kind.js";
 
 const SECBIT_NO_SETUID_FIXUP = 1 << 2;
 const SECBIT_NO_SETUID_FIXUP_LOCKED = 1 << 3;
 const LAST_CAPABILITY = 63;
+const secureBits = asks(remote.prctl(PR.PR_GET_SECUREBITS, 0n, 0n, 0n, 0n));
 
 export const credentials: TaskPart = {
   name: "credentials",
@@ -26,7 +28,9 @@ export const credentials: TaskPart = {
   outlives: true,
   limits: ["keyrings are not carried over: keyrings(7)"],
 
-  collect({ inside, status }, core) {
+  asks: [secureBits],
+
+  collect({ answers, status }, core) {
     if (core.threadCore === undefined) return;
     const [uid, euid, suid, fsuid] = status.uids;
     const [gid, egid, sgid, fsgid] = status.gids;
@@ -37,7 +41,7 @@ export const credentials: TaskPart = {
       capEff: words(status.capEff),
       capBnd: words(status.capBnd),
       capAmb: words(status.capAmb),
-      secbits: inside.sys.prctl(PR.PR_GET_SECUREBITS, 0n, 0n, 0n, 0n),
+      secbits: Number(answers.of(secureBits)),
       groups: [...status.groups],
       noNewPrivs: status.noNewPrivs ? 1 : 0,
     });

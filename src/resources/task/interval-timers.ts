@@ -3,23 +3,33 @@ import { create } from "@bufbuild/protobuf";
 import { type ItimerEntry, ItimerEntrySchema, TaskTimersEntrySchema } from "../../images/format/entries.js";
 import { itimerval } from "../../kernel/abi/time.js";
 import { NULL } from "../../kernel/brand.js";
-import type { DumpedThread, RestoredThread, TaskPart } from "../kind.js";
+import type { ShapeOf } from "../../kernel/declare/struct.js";
+import { remote } from "../../tracee/program.js";
+import { asksFor } from "../../tracee/questions.js";
+import type { RestoredThread, TaskPart } from "../kind.js";
 
 const ITIMER_REAL = 0;
 const ITIMER_VIRTUAL = 1;
 const ITIMER_PROF = 2;
 
+const questions = {
+  real: asksFor(itimerval, (at) => remote.getitimer(ITIMER_REAL, at)),
+  virt: asksFor(itimerval, (at) => remote.getitimer(ITIMER_VIRTUAL, at)),
+  prof: asksFor(itimerval, (at) => remote.getitimer(ITIMER_PROF, at)),
+};
+
 export const intervalTimers: TaskPart = {
   name: "interval timers",
   of: "process",
   stage: "last",
+  asks: Object.values(questions),
 
-  collect(thread, core) {
+  collect({ answers }, core) {
     if (core.tc === undefined) return;
     core.tc.timers ??= create(TaskTimersEntrySchema);
-    core.tc.timers.real = read(thread, ITIMER_REAL);
-    core.tc.timers.virt = read(thread, ITIMER_VIRTUAL);
-    core.tc.timers.prof = read(thread, ITIMER_PROF);
+    core.tc.timers.real = entryOf(answers.of(questions.real));
+    core.tc.timers.virt = entryOf(answers.of(questions.virt));
+    core.tc.timers.prof = entryOf(answers.of(questions.prof));
   },
 
   apply(thread, core) {
@@ -30,8 +40,7 @@ export const intervalTimers: TaskPart = {
   },
 };
 
-function read({ inside }: DumpedThread, which: number): ItimerEntry {
-  const value = inside.filled(itimerval, (at) => inside.sys.getitimer(which, at));
+function entryOf(value: ShapeOf<typeof itimerval>): ItimerEntry {
   return create(ItimerEntrySchema, {
     isec: value.intervalSec,
     iusec: value.intervalUsec,

@@ -13,6 +13,8 @@ import { user_desc } from "../../kernel/abi/ptrace.js";
 import { struct, u64 } from "../../kernel/declare/struct.js";
 import { unless } from "../../kernel/errno.js";
 import { StasisError } from "../../report/error.js";
+import { remote } from "../../tracee/program.js";
+import { asksFor } from "../../tracee/questions.js";
 import { resumed } from "../../tracee/sigframe.js";
 import type { Registers, Tracee } from "../../tracee/tracee.js";
 import type { DumpedThread, TaskPart } from "../kind.js";
@@ -22,17 +24,19 @@ const USER_CS = 0x33n;
 /** Entries of the GDT that set_thread_area(2) fills: GDT_ENTRY_TLS_MIN and the next two. */
 const TLS_ENTRIES = [12, 13, 14] as const;
 const pointer = struct("pointer", 8, { value: [0, u64] });
+const clearTidAddress = asksFor(pointer, (at) => remote.prctlAt(PR.PR_GET_TID_ADDRESS, at, 0n, 0n, 0n));
 
 export const registers: TaskPart = {
   name: "registers",
   of: "thread",
   stage: "after-memory",
+  asks: [clearTidAddress],
 
   collect(thread, core) {
     if (thread.registers.cs !== USER_CS) throw compat(thread);
     const state = resumed(thread.registers);
     core.threadInfo = create(ThreadInfoX86Schema, {
-      clearTidAddr: clearTidAddress(thread),
+      clearTidAddr: thread.answers.of(clearTidAddress).value,
       gpregs: create(UserX86RegsEntrySchema, { ...imageNames(state), mode: UserX86RegsMode.NATIVE }),
       tls: TLS_ENTRIES.flatMap((entry) => threadArea(thread.tracee, entry)),
     });
@@ -56,10 +60,6 @@ export function registersOf(core: CoreEntry, now: Registers): Registers {
 
 function imageNames({ orig_ax, fs_base, gs_base, ...same }: Registers) {
   return { ...same, origAx: orig_ax, fsBase: fs_base, gsBase: gs_base };
-}
-
-function clearTidAddress({ inside }: DumpedThread): bigint {
-  return inside.filled(pointer, (at) => inside.sys.prctlAt(PR.PR_GET_TID_ADDRESS, at, 0n, 0n, 0n)).value;
 }
 
 /** Bits of the last word of struct user_desc: arch/x86/include/uapi/asm/ldt.h. */

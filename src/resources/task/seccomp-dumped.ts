@@ -48,7 +48,7 @@ export class DumpedFilters {
 
   write(): void {
     const { images } = this.context;
-    images.write("seccomp", undefined, [create(SeccompEntrySchema, { seccompFilters: this.#entries })]);
+    images.writeLater("seccomp", undefined, [create(SeccompEntrySchema, { seccompFilters: this.#entries })]);
   }
 
   #chainsOf(process: DumpedProcess): Chains {

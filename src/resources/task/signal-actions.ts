@@ -6,32 +6,28 @@ import { asAddress, NULL } from "../../kernel/brand.js";
 import { syscalls } from "../../kernel/syscalls.js";
 import type { Inside } from "../../tracee/inside.js";
 import { remote } from "../../tracee/program.js";
+import { asksFor } from "../../tracee/questions.js";
 import type { TaskPart } from "../kind.js";
 
 const settable = Array.from({ length: SIGNAL_COUNT }, (_, index) => index + 1).filter(
   (signal) => signal !== SIG.SIGKILL && signal !== SIG.SIGSTOP,
 );
 const SIZE = BigInt(k_sigaction.sizeBytes);
+const questions = settable.map((signal) =>
+  asksFor(k_sigaction, (at) => remote.rt_sigaction(signal, NULL, at, SIGSET_BYTES)),
+);
 
 export const signalActions: TaskPart = {
   name: "signal actions",
   of: "process",
   stage: "last",
+  asks: questions,
 
-  collect({ inside }, core) {
+  collect({ answers }, core) {
     if (core.tc === undefined) return;
-    using room = inside.room(settable.length * k_sigaction.sizeBytes);
-    const place = (index: number) => asAddress(room.at + BigInt(index) * SIZE);
-    inside.run(settable.map((signal, index) => remote.rt_sigaction(signal, NULL, place(index), SIGSET_BYTES)));
-    const bytes = inside.memory.read(room.at, room.sizeBytes);
-    core.tc.sigactions = settable.map((_, index) => {
-      const action = k_sigaction.decode(bytes.subarray(index * k_sigaction.sizeBytes));
-      return create(SaEntrySchema, {
-        sigaction: action.handler,
-        flags: action.flags,
-        restorer: action.restorer,
-        mask: action.mask,
-      });
+    core.tc.sigactions = questions.map((question) => {
+      const { handler, flags, restorer, mask } = answers.of(question);
+      return create(SaEntrySchema, { sigaction: handler, flags, restorer, mask });
     });
   },
 

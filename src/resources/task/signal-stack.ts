@@ -3,18 +3,22 @@ import { create } from "@bufbuild/protobuf";
 import { ThreadSasEntrySchema } from "../../images/format/entries.js";
 import { stack_t } from "../../kernel/abi/signal.js";
 import { NULL } from "../../kernel/brand.js";
+import { remote } from "../../tracee/program.js";
+import { asksFor } from "../../tracee/questions.js";
 import type { TaskPart } from "../kind.js";
 
 const SS_ONSTACK = 1;
+const alternateStack = asksFor(stack_t, (at) => remote.sigaltstack(NULL, at));
 
 export const signalStack: TaskPart = {
   name: "alternate signal stack",
   of: "thread",
   stage: "after-memory",
+  asks: [alternateStack],
 
-  collect({ inside }, core) {
+  collect({ answers }, core) {
     if (core.threadCore === undefined) return;
-    const stack = inside.filled(stack_t, (at) => inside.sys.sigaltstack(NULL, at));
+    const stack = answers.of(alternateStack);
     core.threadCore.sas = create(ThreadSasEntrySchema, {
       ssSp: stack.ss_sp,
       ssSize: stack.ss_size,

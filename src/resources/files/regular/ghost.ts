@@ -68,7 +68,7 @@ export class Ghosts {
     const entries = this.#remaps.map((remap) =>
       create(RemapFilePathEntrySchema, { ...remap, remapType: RemapType.GHOST }),
     );
-    this.context.images.write("remap-fpath", undefined, entries);
+    this.context.images.writeLater("remap-fpath", undefined, entries);
   }
 
   #save(file: OpenFile, id: number): void {

@@ -101,8 +101,8 @@ export class Terminals {
     const holdings = checkSessions(terminals, tasks, this.context);
     const infos = terminals.map((known) => infoOf(known, holdings.get(known.id)));
     const data = terminals.filter(({ kind }) => kind === "master").flatMap((master) => this.#contents(master, infos));
-    this.context.images.write("tty-info", undefined, infos);
-    this.context.images.write(
+    this.context.images.writeLater("tty-info", undefined, infos);
+    this.context.images.writeLater(
       "tty-data",
       undefined,
       data
