@@ -10,6 +10,7 @@ import {
   SCM_RIGHTS,
   SHUT_RDWR,
   SO_PEERCRED,
+  SO_PEERGROUPS,
   SO_PEERPIDFD,
   SO_TYPE,
   SOCK,
@@ -105,13 +106,14 @@ export function bindTo(socket: Fd, path: string): void {
   sys.bind(socket, address, address.byteLength);
 }
 
+const asInteger = (four: Uint8Array) => new DataView(four.buffer).getInt32(0, true);
+
 function option(socket: Fd, name: number, sizeBytes: number): Uint8Array {
   const to = new Uint8Array(sizeBytes);
   const length = new Uint8Array(new Int32Array([sizeBytes]).buffer);
   sys.getsockopt(socket, SOL_SOCKET, name, to, length);
-  return to;
+  return to.subarray(0, asInteger(length));
 }
-const asInteger = (four: Uint8Array) => new DataView(four.buffer).getInt32(0, true);
 
 /** Whether `fd` is a socket at all, and one whose packets keep their ends. */
 export function isPacketSocket(fd: Fd): boolean {
@@ -124,6 +126,14 @@ export function peerCredentials(socket: Fd): { readonly pid: Pid; readonly uid: 
   const { pid, uid, gid } = ucred.decode(option(socket, SO_PEERCRED, ucred.sizeBytes));
   return { pid: asPid(pid), uid, gid };
 }
+
+/** The supplementary groups of that process: SO_PEERGROUPS. */
+export function peerGroups(socket: Fd): readonly number[] {
+  const words = unless(["ENODATA", "ENOPROTOOPT"], () => option(socket, SO_PEERGROUPS, MAX_GROUPS * FD_BYTES));
+  return words === undefined ? [] : [...new Uint32Array(words.buffer, 0, words.byteLength / FD_BYTES)];
+}
+/** NGROUPS_MAX, include/uapi/linux/limits.h */
+const MAX_GROUPS = 65536;
 
 /** A pidfd of that process: it cannot be mistaken for a later one with the same pid. Undefined before kernel 6.5, and when it is gone. */
 export function peerPidfd(socket: Fd): OwnFd | undefined {

@@ -43,6 +43,12 @@ export const supported = {
   ),
   address: text({ cli: "address", applies: service, summary: "the path of the socket" }),
   allFeatures: flag({ cli: "all", applies: check, summary: "check everything" }),
+  allowedUsers: text({
+    cli: "allow",
+    applies: service,
+    summary:
+      "who may ask besides root and the owner, as themselves: any, or users and @groups, with commas (default: nobody)",
+  }),
   configFile: text({
     cli: "config",
     rpc: "configFile",
@@ -89,6 +95,14 @@ export const supported = {
   ghostLimitBytes: sizeBytes(
     { cli: "ghost-limit", rpc: "ghostLimit", applies: dump, summary: "the largest deleted file that is dumped" },
     DEFAULT_GHOST_LIMIT_BYTES,
+  ),
+  idleSeconds: integer(
+    {
+      cli: "idle-timeout",
+      applies: service,
+      summary: "how many seconds a client may say nothing (default 300); 0: any",
+    },
+    { default: 300, least: 0, most: 86_400 },
   ),
   imagesDir: text({ cli: "images-dir", short: "D", rpc: "imagesDir", applies: all, summary: "the images (default .)" }),
   imagesDirFd: integer(
@@ -168,6 +182,14 @@ export const supported = {
       },
     },
   ),
+  maxConnections: integer(
+    {
+      cli: "max-connections",
+      applies: service,
+      summary: "how many clients are served at once (default 64); more wait",
+    },
+    { default: 64, least: 1, most: 1024 },
+  ),
   networkLock: choice(
     {
       cli: "network-lock",
@@ -245,6 +267,7 @@ export const supported = {
     applies: dump,
     summary: "drop TCP connections that were not accepted yet",
   }),
+  socketGroup: text({ cli: "socket-group", applies: service, summary: "the group of the socket, by name or number" }),
   socketMode: text({
     cli: "socket-mode",
     applies: service,

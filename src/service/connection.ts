@@ -18,8 +18,9 @@ const STRANGER_PATIENCE_MS = 2000;
 /** Serves a connection to its end. Result: what swrk exits with: 0, 1 after a failed DUMP or RESTORE, 255 when the client kept no protocol. */
 export function serve(session: Session): number {
   const stranger = isStranger(session);
-  if (stranger && !readableWithin(session.socket, STRANGER_PATIENCE_MS)) return PROTOCOL_STATUS;
+  const patienceMs = stranger ? STRANGER_PATIENCE_MS : (session.idleSeconds ?? 0) * 1000;
   for (;;) {
+    if (patienceMs > 0 && !readableWithin(session.socket, patienceMs)) return PROTOCOL_STATUS;
     const request = nextRequest(session);
     if (request === undefined) return PROTOCOL_STATUS;
     const type = requestTypes.get(request.type);
@@ -57,8 +58,7 @@ function answer(request: CriuReq, type: RequestType | undefined, session: Sessio
   return { response: failed(type.answer, error), status: 1 };
 }
 
-/** Whoever started swrk handed the socket to it. */
-const isStranger = ({ kind, peer }: Session) => kind === "service" && !peer.allowed;
+const isStranger = ({ standing }: Session) => standing === "stranger";
 
 const notAllowed = (type: CriuReqType, uid: number) =>
   new StasisError({

@@ -1,5 +1,5 @@
 // The socket that the service listens on, as a file: made, told from a stale one, removed. unix(7)
-import { lstatSync, rmSync, statSync } from "node:fs";
+import { chownSync, lstatSync, rmSync, statSync } from "node:fs";
 import type { Fd } from "../kernel/brand.js";
 import { SyscallError } from "../kernel/errno.js";
 import type { OwnFd } from "../kernel/own-fd.js";
@@ -29,7 +29,7 @@ const cannot = (path: string, reason: string, remedy?: string, cause?: unknown) 
  * The result removes its file when it is disposed, unless somebody put another one there.
  * @throws StasisError IO_FAILED
  */
-export function listenAt(path: string, mode: number): Listening {
+export function listenAt(path: string, mode: number, group?: number): Listening {
   const bytes = Buffer.byteLength(path);
   if (bytes === 0 || bytes > MAX_PATH_BYTES)
     throw cannot(
@@ -41,6 +41,8 @@ export function listenAt(path: string, mode: number): Listening {
   const socket = newSocket();
   try {
     bindWithMode(socket, path, mode);
+    if (group !== undefined) chownSync(path, -1, group);
+    listenOn(socket.fd);
     const { dev, ino } = statSync(path, { bigint: true });
     return { fd: socket.fd, path, [Symbol.dispose]: () => dispose(socket, path, { dev, ino }) };
   } catch (error) {
@@ -57,7 +59,6 @@ function bindWithMode(socket: OwnFd, path: string, mode: number): void {
   } finally {
     process.umask(before);
   }
-  listenOn(socket.fd);
 }
 
 function removeStale(path: string): void {

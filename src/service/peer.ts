@@ -4,7 +4,7 @@ import { O, O_RDONLY } from "../kernel/abi/fcntl.js";
 import { AT_FDCWD, asTargetFd, type Fd, type Pid } from "../kernel/brand.js";
 import { SyscallError } from "../kernel/errno.js";
 import { type OwnFd, own } from "../kernel/own-fd.js";
-import { peerCredentials, peerPidfd } from "../kernel/packets.js";
+import { peerCredentials, peerGroups, peerPidfd } from "../kernel/packets.js";
 import { sys } from "../kernel/syscalls.js";
 import { StasisError } from "../report/error.js";
 
@@ -19,22 +19,21 @@ const reasons: Readonly<Record<string, string>> = {
 export class Peer implements Disposable {
   readonly pid: Pid;
   readonly uid: number;
+  readonly gid: number;
+  readonly groups: readonly number[];
   /** Of our end of the connection: by it the engine tells the client's end among the files of a client that dumps itself. */
   readonly socketInode: bigint;
   /** Taken when the connection was made, so that a later process with the same pid is not mistaken for it. */
   readonly #pidfd: OwnFd | undefined;
 
   constructor(socket: Fd) {
-    const { pid, uid } = peerCredentials(socket);
+    const { pid, uid, gid } = peerCredentials(socket);
     this.pid = pid;
     this.uid = uid;
+    this.gid = gid;
+    this.groups = peerGroups(socket);
     this.socketInode = fstatSync(socket, { bigint: true }).ino;
     this.#pidfd = peerPidfd(socket);
-  }
-
-  /** Root, and whoever runs the service. */
-  get allowed(): boolean {
-    return this.uid === 0 || this.uid === process.geteuid?.();
   }
 
   /** A duplicate of a descriptor of the client. `option` names it in the sentence. @throws StasisError OPTION_INVALID */

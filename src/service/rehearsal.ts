@@ -70,7 +70,7 @@ function askOurselves(engine: Engine, log: LineLog, request: Uint8Array): boolea
   using socket = server;
   using peer = new Peer(socket.fd);
   sendPacket(ours.fd, request);
-  serve({ socket: socket.fd, peer, engine, kind: "swrk", given: {}, log });
+  serve({ socket: socket.fd, peer, engine, kind: "swrk", standing: "owner", given: {}, log });
   const response = receiveMessage(ours.fd);
   return response !== undefined && decodeResponse(response.data).success;
 }

@@ -6,6 +6,7 @@ import { sys } from "../kernel/syscalls.js";
 import type { Options } from "../options/index.js";
 import { StasisError } from "../report/error.js";
 import type { LineLog } from "../report/log.js";
+import { idOf, readAccess } from "./access.js";
 import { DEFAULT_ADDRESS, listenAt } from "./listen.js";
 import { createPidfile } from "./pidfile.js";
 import { scriptRunner } from "./scripts.js";
@@ -18,13 +19,20 @@ const DEFAULT_MODE = 0o666;
 export async function runService(options: Options): Promise<void> {
   const { logFile, logLevel } = options;
   const mode = modeOf(options.socketMode);
+  const access = readAccess(options.allowedUsers);
+  const group = options.socketGroup === undefined ? undefined : idOf(options.socketGroup, "/etc/group");
   const workDir = options.workDir ?? options.imagesDir ?? ".";
   using directory = openDirectory(workDir, "work-dir");
   sys.fchdir(directory.fd);
   using log = logFile === undefined ? stderrLog(logLevel) : openLog(logFile, directory.fd, logLevel);
-  using listening = listenAt(options.address ?? DEFAULT_ADDRESS, mode);
+  using listening = listenAt(options.address ?? DEFAULT_ADDRESS, mode, group);
   using pidfile = createPidfile(options.pidfile);
-  const supervisor = new Supervisor(listening.fd, { waiting: options.workers, log });
+  const supervisor = new Supervisor(listening.fd, {
+    waiting: Math.min(options.workers, options.maxConnections),
+    most: options.maxConnections,
+    log,
+    settings: { level: log.level, access, idleSeconds: options.idleSeconds },
+  });
   const stop = (signal: NodeJS.Signals) => {
     log.info(`${signal}: the service ends`);
     supervisor.stop();

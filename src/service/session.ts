@@ -7,6 +7,7 @@ import type { CriuOpts, CriuReq } from "../protocol/gen/rpc_pb.js";
 import type { ResponseInit } from "../protocol/response.js";
 import { StasisError } from "../report/error.js";
 import type { LineLog } from "../report/log.js";
+import { refuseForUser, type Standing } from "./access.js";
 import { readConfiguration } from "./configuration.js";
 import type { Engine } from "./engine.js";
 import type { Peer } from "./peer.js";
@@ -18,8 +19,12 @@ export interface Session {
   readonly engine: Engine;
   /** swrk: a child of the client, which may use what a child inherits. */
   readonly kind: "service" | "swrk";
+  /** Whoever started swrk handed the socket to it, and is its owner. */
+  readonly standing: Standing;
   /** Options of our own command line; those of a request come before them. */
   readonly given: Given;
+  /** How long a client may say nothing between requests; absent or 0: for ever. */
+  readonly idleSeconds?: number;
   /** For what happens outside of an operation. */
   readonly log: LineLog;
 }
@@ -48,6 +53,7 @@ export function optionsOf(request: CriuReq, operation: Operation, session: Sessi
   // CRIU takes the level from the request alone, be it the default.
   const { logLevel: _ours, ...given } = session.given;
   const asked = givenIn(opts);
+  if (session.standing !== "owner") refuseForUser(asked);
   if (opts.logFile.includes("/"))
     throw needed("log_file", "it names a directory; set work_dir_fd to the directory of the log");
   return settle(underConfiguration(mergeGiven(given, asked)), operation);

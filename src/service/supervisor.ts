@@ -6,11 +6,9 @@ import type { Fd } from "../kernel/brand.js";
 import { stopListening } from "../kernel/packets.js";
 import { StasisError } from "../report/error.js";
 import type { LineLog } from "../report/log.js";
-import { AGAIN, CONTROL_FD, END, GO_ON, READY, TAKEN } from "./worker.js";
+import { AGAIN, CONTROL_FD, END, GO_ON, READY, TAKEN, type WorkerSettings } from "./worker.js";
 
 const WORKER = fileURLToPath(new URL("./worker-main.js", import.meta.url));
-/** Connections that are served at once; more wait in the backlog. */
-const MAX_WORKERS = 64;
 /** A start costs a processor some 0.1 s, which the request that is served now should rather have. */
 const REPLACE_AFTER_MS = 250;
 /** So many starts in a row without a worker: it will not get better. */
@@ -33,7 +31,13 @@ export class Supervisor {
 
   constructor(
     readonly listening: Fd,
-    readonly options: { readonly waiting: number; readonly log: LineLog; readonly worker?: string },
+    readonly options: {
+      readonly waiting: number;
+      readonly most: number;
+      readonly log: LineLog;
+      readonly settings: WorkerSettings;
+      readonly worker?: string;
+    },
   ) {
     this.#started = new Promise((resolve, reject) => {
       this.#settleStarted = { resolve, reject };
@@ -72,7 +76,7 @@ export class Supervisor {
     while (
       !this.#stopping &&
       this.#count("starting", "waiting") < this.options.waiting &&
-      this.#workers.size < MAX_WORKERS
+      this.#workers.size < this.options.most
     )
       this.#spawn();
   }
@@ -83,8 +87,8 @@ export class Supervisor {
   }
 
   #spawn(): void {
-    const { log, worker: program = WORKER } = this.options;
-    const worker = spawn(process.execPath, [program, String(log.level)], {
+    const { log, settings, worker: program = WORKER } = this.options;
+    const worker = spawn(process.execPath, [program, JSON.stringify(settings)], {
       stdio: ["ignore", "inherit", log.fd, this.listening, "pipe"],
     });
     this.#workers.set(worker, "starting");

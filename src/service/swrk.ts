@@ -21,5 +21,5 @@ export function runSwrk(fd: number, engine: Engine, given: Given, { logLevel }: 
   }
   sys.fcntlSet(socket, F_SETFD, FD_CLOEXEC);
   using peer = new Peer(socket);
-  return serve({ socket, peer, engine, kind: "swrk", given, log });
+  return serve({ socket, peer, engine, kind: "swrk", standing: "owner", given, log });
 }

@@ -1,4 +1,4 @@
-// What the supervisor starts. Its one argument is the level of the log.
+// What the supervisor starts. Its one argument are its settings, WorkerSettings as JSON.
 import { setFlagsFromString } from "node:v8";
 
 // A worker lives for a few requests: it compiles everything while it waits (--no-lazy), and does not begin to optimise in the middle
@@ -7,4 +7,4 @@ setFlagsFromString("--no-lazy");
 setFlagsFromString("--interrupt-budget=2000000");
 const { work } = await import("./worker.js");
 const { engine } = await import("./engine.js");
-process.exit(work(engine, Number(process.argv[2])));
+process.exit(work(engine, JSON.parse(process.argv[2] ?? "")));

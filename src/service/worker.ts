@@ -9,6 +9,7 @@ import { asFd, type Fd } from "../kernel/brand.js";
 import { acceptFrom, readableWithin } from "../kernel/packets.js";
 import { sys } from "../kernel/syscalls.js";
 import { asLevel, LineLog } from "../report/log.js";
+import { type Access, becomePeer, standingOf } from "./access.js";
 import { serve } from "./connection.js";
 import type { Engine } from "./engine.js";
 import { Peer } from "./peer.js";
@@ -27,8 +28,16 @@ export const GO_ON = "g";
 export const END = "e";
 const MOST_DUMPS = 16;
 
+/** What a worker is told by its supervisor, as JSON. */
+export interface WorkerSettings {
+  readonly level: number;
+  readonly access: Access;
+  /** How long a client may keep a connection open without a word; 0: for ever. */
+  readonly idleSeconds: number;
+}
+
 /** Result: the exit status, 0 when what it served went well or there is no service any more. */
-export function work(engine: Engine, level: number): number {
+export function work(engine: Engine, { level, access, idleSeconds }: WorkerSettings): number {
   const log = new LineLog(STDERR, asLevel(level), { owned: false });
   for (const fd of [LISTENING_FD, CONTROL_FD]) sys.fcntlSet(asFd(fd), F_SETFD, FD_CLOEXEC);
   let offered: boolean | undefined;
@@ -42,8 +51,9 @@ export function work(engine: Engine, level: number): number {
     if (connection === undefined) return 0;
     dieWithSupervisor(0);
     if (!tell(TAKEN)) log.debug("the service has ended, this is its last request");
-    const { status, did } = serveOne(connection.fd, engine, log);
+    const { status, did } = serveOne(connection.fd, { engine, log, access, idleSeconds });
     connection[Symbol.dispose]();
+    if (did === "changed") return status === 0 ? 0 : 1;
     if (did === "dump") dumps++;
     if (did === "restore" || (did === "dump" && (status !== 0 || dumps >= MOST_DUMPS))) return status === 0 ? 0 : 1;
   }
@@ -84,15 +94,22 @@ function whileSupervised(speak: () => number): number | undefined {
 }
 const FOREVER = -1;
 
-/** `did`: what the engine was asked for. Whoever only asked, was refused or talked nonsense got nothing of it. */
+type Did = "dump" | "restore" | "changed" | "nothing";
+
+/** `did`: what the engine was asked for, or that we are the client now. Whoever only asked, was refused or talked nonsense got nothing of it. */
 function serveOne(
   socket: Fd,
-  engine: Engine,
-  log: LineLog,
-): { readonly status: number; readonly did: "dump" | "restore" | "nothing" } {
+  {
+    engine,
+    log,
+    access,
+    idleSeconds,
+  }: Omit<WorkerSettings, "level"> & { readonly engine: Engine; readonly log: LineLog },
+): { readonly status: number; readonly did: Did } {
   using peer = new Peer(socket);
-  log.info(`connection of pid ${peer.pid}, user ${peer.uid}`);
-  let did: "dump" | "restore" | "nothing" = "nothing";
+  const standing = standingOf(peer, access);
+  log.info(`connection of pid ${peer.pid}, user ${peer.uid}: ${standing}`);
+  let did: Did = "nothing";
   const watched: Engine = {
     ...engine,
     dump(request) {
@@ -104,6 +121,7 @@ function serveOne(
       return engine.restore(request);
     },
   };
-  const status = serve({ socket, peer, engine: watched, kind: "service", given: {}, log });
-  return { status, did };
+  if (standing === "user") becomePeer(peer);
+  const status = serve({ socket, peer, standing, engine: watched, kind: "service", given: {}, log, idleSeconds });
+  return { status, did: standing === "user" ? "changed" : did };
 }

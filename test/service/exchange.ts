@@ -41,5 +41,14 @@ export function exchange(requests: readonly Request[], options: Partial<Session>
 function serveOn(theirs: ReturnType<typeof newSocketPair>[number], options: Partial<Session>): number {
   using socket = theirs;
   using peer = new Peer(socket.fd);
-  return serve({ socket: socket.fd, peer, engine: fakeEngine(), kind: "swrk", given: {}, log: silent, ...options });
+  return serve({
+    socket: socket.fd,
+    peer,
+    engine: fakeEngine(),
+    kind: "swrk",
+    standing: "owner",
+    given: {},
+    log: silent,
+    ...options,
+  });
 }

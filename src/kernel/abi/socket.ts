@@ -66,6 +66,7 @@ export const SO_PREFER_BUSY_POLL = 69;
 export const SO_BUF_LOCK = 72;
 export const SO_TXREHASH = 74;
 export const SO_RCVMARK = 75;
+export const SO_PEERGROUPS = 59;
 /** Kernel 6.5. */
 export const SO_PEERPIDFD = 77;
 export const SCM_RIGHTS = 1;

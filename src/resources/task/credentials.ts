@@ -56,17 +56,20 @@ export const credentials: TaskPart = {
     const creds = core.threadCore?.creds;
     const held = readThreadStatus(process.pid, tracee.tid);
     if (creds === undefined || held === undefined) return;
-    checkHeld(process, setOf(creds.capPrm) & ~held.capPrm);
-    setGroups(inside, creds.groups);
+    // Ambient ones are lent to us for the restore: access.ts.
+    const all = setOf(creds.capPrm) | setOf(creds.capInh) | setOf(creds.capAmb);
+    checkHeld(process, (setOf(creds.capPrm) & ~held.capPrm) | (all & held.capAmb));
+    if (!sameGroups(creds.groups, held.groups)) setGroups(inside, creds.groups);
     inside.run(dropBounding(held.capBnd & ~setOf(creds.capBnd)));
-    inside.sys.prctl(PR.PR_SET_SECUREBITS, BigInt(SECBIT_NO_SETUID_FIXUP), 0n, 0n, 0n);
+    const keepsIds = held.uids.every((uid, at) => uid === [creds.uid, creds.euid, creds.suid, creds.fsuid][at]);
+    if (!keepsIds) inside.sys.prctl(PR.PR_SET_SECUREBITS, BigInt(SECBIT_NO_SETUID_FIXUP), 0n, 0n, 0n);
     inside.sys.setresgid(creds.gid | 0, creds.egid | 0, creds.sgid | 0);
     inside.sys.setfsgid(creds.fsgid | 0);
     inside.sys.setresuid(creds.uid | 0, creds.euid | 0, creds.suid | 0);
     inside.sys.setfsuid(creds.fsuid | 0);
     const locked = (creds.secbits & SECBIT_NO_SETUID_FIXUP_LOCKED) !== 0;
-    if (creds.secbits !== SECBIT_NO_SETUID_FIXUP || locked)
-      inside.sys.prctl(PR.PR_SET_SECUREBITS, BigInt(creds.secbits), 0n, 0n, 0n);
+    const now = keepsIds ? inside.sys.prctl(PR.PR_GET_SECUREBITS, 0n, 0n, 0n, 0n) : SECBIT_NO_SETUID_FIXUP;
+    if (creds.secbits !== now || locked) inside.sys.prctl(PR.PR_SET_SECUREBITS, BigInt(creds.secbits), 0n, 0n, 0n);
     setCapabilities(inside, creds);
     if (creds.noNewPrivs === 1) inside.sys.prctl(PR.PR_SET_NO_NEW_PRIVS, 1n, 0n, 0n, 0n);
   },
@@ -74,6 +77,10 @@ export const credentials: TaskPart = {
 
 const words = (set: bigint): number[] => [Number(set & 0xffffffffn), Number(set >> 32n)];
 const setOf = ([low = 0, high = 0]: readonly number[]): bigint => BigInt(low) | (BigInt(high) << 32n);
+
+/** setgroups(2) needs CAP_SETGID even where it changes nothing. */
+const sameGroups = (wanted: readonly number[], held: readonly number[]) =>
+  wanted.length === held.length && wanted.every((gid) => held.includes(gid));
 
 function setGroups(inside: Inside, groups: readonly number[]): void {
   const list = Uint32Array.from(groups);
