@@ -1,4 +1,5 @@
 // Everything of a frozen tree that goes into images, task by task.
+import { randomUUID } from "node:crypto";
 import type { ImageDirectory } from "../images/directory.js";
 import type { CoreEntry, MmEntry } from "../images/format/entries.js";
 import { O } from "../kernel/abi/fcntl.js";
@@ -15,6 +16,7 @@ import { FileLocks } from "../resources/files/locks.js";
 import { Memfds } from "../resources/files/memfd.js";
 import { Pipes } from "../resources/files/pipe.js";
 import { Ghosts } from "../resources/files/regular/ghost.js";
+import { TcpConnections } from "../resources/files/sockets/tcp-connections.js";
 import { UnixSockets } from "../resources/files/sockets/unix.js";
 import { FileTable } from "../resources/files/table.js";
 import { Terminals } from "../resources/files/tty/terminals.js";
@@ -50,6 +52,8 @@ export interface Collected {
 /** Sees to it that a tree gets into the images. Disposing gives back what is held of the targets. */
 export class CollectedTree implements Disposable {
   readonly identities = new Identities(asPid(process.pid));
+  /** A UUID of this dump. */
+  readonly runId = randomUUID();
   readonly #cgroups = new Cgroups(asPid(process.pid));
   readonly #collected: Collected[] = [];
   /** The areas in all processes, those that are refused half-way too. */
@@ -70,6 +74,7 @@ export class CollectedTree implements Disposable {
       images,
       log,
       options,
+      runId: this.runId,
       shared,
       files,
       once,
@@ -87,6 +92,7 @@ export class CollectedTree implements Disposable {
     }
     this.#context.once(UnixSockets).write();
     this.#context.once(EpollWatches).find();
+    this.connections.write(this.images);
     this.#context.files.write();
     this.#context.once(Memfds).write();
     this.#context.once(Segments).write(this.identities.own.ipcNsId);
@@ -188,6 +194,10 @@ export class CollectedTree implements Disposable {
 
   get collected(): readonly Collected[] {
     return this.#collected;
+  }
+
+  get connections(): TcpConnections {
+    return this.#context.once(TcpConnections);
   }
 
   get shared(): SharedMemory {

@@ -1,6 +1,5 @@
 // DUMP: a process tree into images. Reads top to bottom: freeze, collect, save memory, let go.
 
-import { randomUUID } from "node:crypto";
 import { create } from "@bufbuild/protobuf";
 import { ImageDirectory } from "../images/directory.js";
 import {
@@ -10,13 +9,14 @@ import {
   PluginsEntrySchema,
   StatsEntrySchema,
 } from "../images/format/entries.js";
-import { ImageVersion, NetworkLock } from "../images/format/numbers.js";
+import { ImageVersion } from "../images/format/numbers.js";
 import { SIG } from "../kernel/abi/signal.js";
 import { asPid } from "../kernel/brand.js";
 import { unless } from "../kernel/errno.js";
 import { sys } from "../kernel/syscalls.js";
 import type { DumpOptions } from "../options/views.js";
 import { StasisError } from "../report/error.js";
+import { lockNumbers } from "../resources/files/sockets/network-lock.js";
 import { describeProcessor } from "../resources/processor.js";
 import { endTracers, type FrozenTask, freezeTree, thaw } from "../tracee/freeze.js";
 import { CollectedTree } from "./collect.js";
@@ -51,7 +51,10 @@ export function dump(request: DumpRequest): DumpOutcome {
     memory.saveShared();
     if (!early) memory.savePrivate();
     tree.leave();
-    if (early) letGo();
+    if (early) {
+      tree.connections.release();
+      letGo();
+    }
     const frozenUs = clock.lapUs();
     if (early) memory.savePrivate();
     images.commit(inventory(tree, options), { durable: false });
@@ -59,6 +62,7 @@ export function dump(request: DumpRequest): DumpOutcome {
     const memoryUs = clock.lapUs();
     if (options.finalState === "kill") {
       kill(tasks);
+      tree.connections.outlive();
       frozen = false;
     } else if (options.finalState === "stop") {
       for (const task of tasks) if (task.state === "alive") sys.kill(task.pid, SIG.SIGSTOP);
@@ -98,7 +102,7 @@ function consult(request: DumpRequest, script: "pre-dump" | "post-dump"): void {
   });
 }
 
-function inventory(tree: CollectedTree, { tcpClose }: DumpOptions) {
+function inventory(tree: CollectedTree, { tcpClose, networkLock }: DumpOptions) {
   return create(InventoryEntrySchema, {
     imgVersion: ImageVersion.V1_1,
     fdinfoPerId: true,
@@ -106,10 +110,10 @@ function inventory(tree: CollectedTree, { tcpClose }: DumpOptions) {
     nsPerId: true,
     rootCgSet: 1,
     lsmtype: Lsmtype.NO_LSM,
-    networkLockMethod: NetworkLock.SKIP,
+    networkLockMethod: lockNumbers[networkLock],
     ...(tcpClose ? { tcpClose } : {}),
     pluginsEntry: create(PluginsEntrySchema),
-    dumpCriuRunId: randomUUID(),
+    dumpCriuRunId: tree.runId,
   });
 }
 

@@ -16,6 +16,7 @@ import { StasisError } from "../report/error.js";
 import { RestoredMemfds } from "../resources/files/memfd-restored.js";
 import { RestoredGhosts } from "../resources/files/regular/ghost.js";
 import { RestoredFileTable } from "../resources/files/restored-table.js";
+import { RestoredInetSockets } from "../resources/files/sockets/inet-restored.js";
 import { RestoredTerminals } from "../resources/files/tty/restored.js";
 import { RestoredWatches } from "../resources/files/watches/restored.js";
 import type { RestoreContext, Stage } from "../resources/kind.js";
@@ -70,7 +71,7 @@ class RestoreRun implements Disposable {
     if (modes !== undefined) compareProcessor(processorIn(images), modes);
     checkOptions(inventory, this.request.options);
     const root = readPlan(images, inventory);
-    const context = this.#context(images);
+    const context = this.#context(images, inventory);
     context.files.load();
     validate(root, context);
     const segments = context.once(RestoredSegments);
@@ -100,6 +101,7 @@ class RestoreRun implements Disposable {
     apply("last");
     each((one) => one.applyDumpable());
     this.request.notify("pre-resume", this.rootPid);
+    context.once(RestoredInetSockets).resume();
     each((one) => one.finish());
     segments.keep();
     each((one) => one.release({ stopped: this.request.options.leaveStopped }));
@@ -116,13 +118,17 @@ class RestoreRun implements Disposable {
     once(RestoredWatches).setAll();
   }
 
-  #context(images: ImageDirectory): RestoreContext & { readonly files: RestoredFileTable } {
+  #context(
+    images: ImageDirectory,
+    { networkLockMethod, dumpCriuRunId }: InventoryEntry,
+  ): RestoreContext & { readonly files: RestoredFileTable } {
     const { log, options, giveTerminal } = this.request;
     const files = this.#scope.use(new RestoredFileTable(() => context));
     const inherited = new Map(options.inheritedFds.map(({ key, fd }) => [key, fd]));
     const once = onceFor<RestoreContext>(() => context);
     const context: RestoreContext & { readonly files: RestoredFileTable } = {
       images,
+      inventory: { networkLock: networkLockMethod, runId: dumpCriuRunId },
       log,
       options,
       files,

@@ -65,7 +65,6 @@ const steps = {
 };
 const modules = { reason: "security module labels are not supported yet", remedy: "leave it out" };
 const outside = { reason: "objects from outside of the tree are not supported yet", remedy: "leave it out" };
-const tcp = { reason: "TCP connections are not supported yet", remedy: "leave it out and close them before the dump" };
 const value = { argument: "required" } as const;
 
 export const refusals = {
@@ -186,7 +185,6 @@ export const refusals = {
     reason: "streaming images is not supported",
     remedy: "leave it out and use a directory",
   }),
-  tcpEstablished: refused("tcpEstablished", { applies: both, ...tcp }),
   tls: refused("tls", { applies: both, ...pageServer }),
   tlsCacert: refused("tlsCacert", { applies: both, ...value, ...pageServer }),
   tlsCacrl: refused("tlsCacrl", { applies: both, ...value, ...pageServer }),

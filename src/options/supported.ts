@@ -195,16 +195,13 @@ export const supported = {
       cli: "network-lock",
       rpc: "networkLock",
       applies: dump,
-      summary: "how to stop the network; nothing needs it yet",
+      summary: "what stops the network of TCP connections from the dump to the restore (default nftables)",
     },
     {
       values: { iptables: IPTABLES, nftables: NFTABLES, skip: SKIP, none: SKIP },
-      default: IPTABLES,
-      supported: [IPTABLES, SKIP],
-      otherwise: {
-        reason: "stopping the network with nftables is not supported yet",
-        remedy: "leave it out: only established TCP connections need it",
-      },
+      default: NFTABLES,
+      supported: [IPTABLES, NFTABLES, SKIP],
+      otherwise: { reason: "it is not supported", remedy: "leave it out" },
     },
   ),
   noDefaultConfig: flag({
@@ -287,6 +284,12 @@ export const supported = {
     rpc: "tcpClose",
     applies: both,
     summary: "TCP connections come back closed; needed on the restore as well",
+  }),
+  tcpEstablished: flag({
+    cli: "tcp-established",
+    rpc: "tcpEstablished",
+    applies: both,
+    summary: "carry over TCP connections; needed on the restore as well",
   }),
   timeoutSeconds: integer(
     { cli: "timeout", rpc: "timeout", applies: dump, summary: "how many seconds freezing may take; 0: any" },

@@ -1,6 +1,6 @@
 // What the engine sees of the options: the few that an operation needs, in its own terms.
 import { asFd, type Fd } from "../kernel/brand.js";
-import { CriuCgMode } from "../protocol/gen/rpc_pb.js";
+import { CriuCgMode, CriuNetworkLockMethod } from "../protocol/gen/rpc_pb.js";
 import type { Options } from "./index.js";
 
 /** CPU_CAP_IMAGE: somebody asked for the comparison. */
@@ -30,6 +30,9 @@ export interface DumpOptions {
   readonly skipInFlight: boolean;
   /** TCP connections are not saved: they come back closed. */
   readonly tcpClose: boolean;
+  readonly tcpEstablished: boolean;
+  /** What holds the network closed to TCP connections. */
+  readonly networkLock: "iptables" | "nftables" | "skip";
 }
 
 /** Where both are asked for, stopping wins over running. */
@@ -47,7 +50,7 @@ export function dumpOptions(options: Options, pid: number): DumpOptions {
     forceIrmap,
     irmapScanPaths,
   } = options;
-  const { skipInFlight, tcpClose } = options;
+  const { skipInFlight, tcpClose, tcpEstablished } = options;
   return {
     pid,
     finalState: leaveStopped ? "stop" : leaveRunning ? "run" : "kill",
@@ -63,7 +66,14 @@ export function dumpOptions(options: Options, pid: number): DumpOptions {
     timeoutSeconds,
     skipInFlight,
     tcpClose,
+    tcpEstablished,
+    networkLock: lockOf(options.networkLock),
   };
+}
+
+function lockOf(method: CriuNetworkLockMethod): DumpOptions["networkLock"] {
+  if (method === CriuNetworkLockMethod.IPTABLES) return "iptables";
+  return method === CriuNetworkLockMethod.SKIP ? "skip" : "nftables";
 }
 
 export interface RestoreOptions {
@@ -78,6 +88,7 @@ export interface RestoreOptions {
   readonly inheritedFds: readonly { readonly key: string; readonly fd: Fd }[];
   /** TCP connections come back closed. */
   readonly tcpClose: boolean;
+  readonly tcpEstablished: boolean;
 }
 
 export function restoreOptions({
@@ -88,6 +99,7 @@ export function restoreOptions({
   inheritedFds,
   cpuCap,
   tcpClose,
+  tcpEstablished,
 }: Options): RestoreOptions {
   return {
     shellJob,
@@ -96,6 +108,7 @@ export function restoreOptions({
     siblings: restoreSibling,
     compareProcessor: (cpuCap & CPU_IMAGE) === 0 ? undefined : cpuCap,
     tcpClose,
+    tcpEstablished,
     inheritedFds: inheritedFds.map(({ key, fd }) => ({ key, fd: asFd(fd) })),
   };
 }

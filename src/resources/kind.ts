@@ -56,6 +56,8 @@ export interface DumpContext {
   readonly images: ImageDirectory;
   readonly log: Log;
   readonly options: DumpOptions;
+  /** A UUID of this dump, in its inventory. */
+  readonly runId: string;
   readonly files: FileRegister;
   readonly shared: SharedMemoryRegister;
   /** Inode of our end of the connection of a client that asks for its own dump. */
@@ -216,6 +218,8 @@ export interface RestoreContext {
   readonly images: ImageDirectory;
   readonly log: Log;
   readonly options: RestoreOptions;
+  /** What inventory.img says of the dump. */
+  readonly inventory: { readonly networkLock: number; readonly runId: string };
   readonly files: RestoredFiles;
   /** Gives the client the master of a terminal that had none in the tree; false: it does not want it. Absent: nobody can be given anything. */
   readonly giveTerminal?: (master: Fd) => boolean;

@@ -29,7 +29,7 @@ test("help names every command and no option that is refused", () => {
   assert.equal(status, 0);
   for (const word of ["dump", "restore", "check", "service", "swrk", "--leave-running"])
     assert.ok(stdout.includes(word), word);
-  assert.equal(stdout.includes("tcp-established"), false);
+  assert.equal(stdout.includes("unprivileged"), false);
 });
 
 test("a command line that cannot be carried out is one sentence and status 1", () => {
@@ -40,8 +40,8 @@ test("a command line that cannot be carried out is one sentence and status 1", (
     [["dump"], /^Cannot dump without option tree: nothing says which process is meant; pass -t PID\n$/],
     [["dump", "-t", "0"], /^Cannot read option tree: "0" is not a whole number from 1/],
     [
-      ["dump", "-t", "1", "--tcp-established"],
-      /^Cannot dump with option tcp-established: .* not supported yet; leave it out/,
+      ["dump", "-t", "1", "--unprivileged"],
+      /^Cannot dump with option unprivileged: .* not supported yet; leave it out/,
     ],
     [["restore", "-S"], /^Cannot restore with option restore-sibling: .*; pass --restore-detached as well\n$/],
     [

@@ -61,15 +61,15 @@ const BOOL = 8;
 const sample = (scalar: number | undefined) => (scalar === STRING ? "x" : scalar === BOOL ? true : 5);
 
 test("the sentence names the option as the command line does", () => {
-  assert.throws(() => settled({ tcpEstablished: true }), {
+  assert.throws(() => settled({ unprivileged: true }), {
     message:
-      "Cannot dump with option tcp-established: TCP connections are not supported yet; leave it out and close them before the dump",
+      "Cannot dump with option unprivileged: working without root's capabilities is not supported yet; leave it out and run as root",
   });
 });
 
 test("an option that asks for nothing is never refused", () => {
   const neutral = {
-    tcpEstablished: false,
+    unprivileged: false,
     cpuCap: 0xffffffff,
     emptyNs: 0,
     root: "",

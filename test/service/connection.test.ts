@@ -233,6 +233,7 @@ test("options that mean swrk's own parent and descriptors are refused by the ser
     siblings: true,
     compareProcessor: undefined,
     tcpClose: false,
+    tcpEstablished: false,
     inheritedFds: [{ key: "pipe:[1]", fd: 0 }],
   });
 });
@@ -254,7 +255,7 @@ test("directories, logs and descriptors that cannot be are refused as EBADRQC", 
     { imagesDirFd, logFile: "a\0b" },
     { imagesDirFd, logFile: "x".repeat(300) },
     { imagesDirFd, manageCgroupsMode: 77 },
-    { imagesDirFd, tcpEstablished: true },
+    { imagesDirFd, unprivileged: true },
   ];
   for (const fields of tried) {
     const { answers } = exchange([{ type: DUMP, opts: { pid: 4711, ...fields } }]);

@@ -70,6 +70,8 @@ export const SO_PEERGROUPS = 59;
 /** Kernel 6.5. */
 export const SO_PEERPIDFD = 77;
 export const SCM_RIGHTS = 1;
+export const SHUT_RD = 0;
+export const SHUT_WR = 1;
 export const SHUT_RDWR = 2;
 /** ioctl(2): a descriptor (O_PATH) of the file that a unix socket is bound to. include/uapi/linux/un.h */
 export const SIOCUNIXFILE = 0x89e0;

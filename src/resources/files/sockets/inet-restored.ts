@@ -1,9 +1,9 @@
 // Internet sockets on a restore: all at once, before a task has any, since two that share an address need each other's consent.
 import { isFieldSet } from "@bufbuild/protobuf";
 import { type InetSkEntry, InetSkEntrySchema, SkShutdown } from "../../../images/format/entries.js";
-import { AF_INET, AF_INET6, IPPROTO, IPV6, SOL_IPV6 } from "../../../kernel/abi/in.js";
-import { SHUT_RDWR, SO_REUSEADDR, SO_REUSEPORT, SOCK, SOL_SOCKET } from "../../../kernel/abi/socket.js";
-import { TCP_STATE } from "../../../kernel/abi/tcp.js";
+import { AF_INET, AF_INET6, IPPROTO, IPV6, SOL_IP, SOL_IPV6, SOL_TCP } from "../../../kernel/abi/in.js";
+import { SHUT_RD, SHUT_RDWR, SO_REUSEADDR, SO_REUSEPORT, SOCK, SOL_SOCKET } from "../../../kernel/abi/socket.js";
+import { TCP, TCP_REPAIR, TCP_STATE } from "../../../kernel/abi/tcp.js";
 import type { Fd } from "../../../kernel/brand.js";
 import { SyscallError, unless } from "../../../kernel/errno.js";
 import {
@@ -23,18 +23,26 @@ import { destinationOf, isConnection, sourceOf } from "./inet-entry.js";
 import { validateInet } from "./inet-validate.js";
 import { applyIpOptions, applyTcpOptions, kindOf } from "./ip-options.js";
 import { applyMoreOptions } from "./more-options.js";
+import { openNetwork } from "./network-lock.js";
 import { applySocketOptions } from "./options.js";
+import { buildConnection } from "./tcp-build.js";
+import { finsOf } from "./tcp-fins.js";
+import type { TcpStream } from "./tcp-stream.js";
+import { readStreamImage } from "./tcp-stream-image.js";
 
 export class RestoredInetSockets {
   readonly #entries: InetSkEntry[] = [];
   readonly #made = new Map<InetSkEntry, Fd>();
+  readonly #streams = new Map<InetSkEntry, TcpStream>();
   #isBuilt = false;
 
   constructor(private readonly context: RestoreContext) {}
 
   note(entry: InetSkEntry): void {
-    validateInet(entry, this.context.options);
+    const { options, images } = this.context;
+    validateInet(entry, options);
     this.#entries.push(entry);
+    if (isConnection(entry) && !options.tcpClose) this.#streams.set(entry, readStreamImage(images, entry));
   }
 
   open(entry: InetSkEntry): Fd {
@@ -52,7 +60,7 @@ export class RestoredInetSockets {
     const others = this.#entries.filter((entry) => !isConnection(entry)).sort((a, b) => a.ino - b.ino);
     for (const entry of others) this.#makeUnconnected(entry);
     for (const entry of this.#entries) if (isConnection(entry)) this.#makeConnection(entry);
-    for (const [entry, socket] of this.#made) settleReuse(socket, entry);
+    for (const [entry, socket] of this.#made) if (!this.#streams.has(entry)) settleReuse(socket, entry);
   }
 
   #makeUnconnected(entry: InetSkEntry): void {
@@ -66,11 +74,33 @@ export class RestoredInetSockets {
     if (how !== undefined) unless("ENOTCONN", () => sys.shutdown(socket, how));
   }
 
-  /** Only with --tcp-close: it comes back closed. */
   #makeConnection(entry: InetSkEntry): void {
     const socket = this.#new(entry);
+    if (this.context.options.tcpClose) {
+      applyOptions(socket, entry);
+      unless("ENOTCONN", () => sys.shutdown(socket, SHUT_RDWR));
+      return;
+    }
+    const stream = this.#streams.get(entry);
+    if (stream === undefined) throw new RangeError(`TCP connection ${entry.id} has no stream`);
+    applyEarly(socket, entry);
+    reporting(entry, destinationOf(entry), "connect it to", () => buildConnection(socket, entry, stream));
     applyOptions(socket, entry);
-    unless("ENOTCONN", () => sys.shutdown(socket, SHUT_RDWR));
+    if (entry.shutdown === SkShutdown.READ && !finsOf(entry.state).theirs) sys.shutdown(socket, SHUT_RD);
+  }
+
+  /** The last step but letting the tasks run: from here on the other sides hear of us. */
+  resume(): void {
+    const connections = [...this.#made].filter(([entry]) => this.#streams.has(entry));
+    if (connections.length === 0) return;
+    const { networkLock, runId } = this.context.inventory;
+    const ends = connections.map(([entry]) => ({ source: sourceOf(entry), destination: destinationOf(entry) }));
+    openNetwork(networkLock, runId, ends);
+    for (const [entry, socket] of connections) {
+      // A window probe goes out, and the other side tells where it is.
+      writeInteger(socket, SOL_TCP, TCP.REPAIR, TCP_REPAIR.OFF);
+      settleReuse(socket, entry);
+    }
   }
 
   #new(entry: InetSkEntry): Fd {
@@ -92,6 +122,15 @@ const HOW: Readonly<Record<number, number | undefined>> = {
   [SkShutdown.BOTH]: 2,
 };
 
+/** What has to be known before it is bound and connected. */
+function applyEarly(socket: Fd, entry: InetSkEntry): void {
+  if (entry.ipOpts !== undefined) applyIpOptions(socket, kindOf(entry), entry.ipOpts);
+  applyMoreOptions(
+    socket,
+    entry.moreOpts.filter(({ level }) => level === SOL_IP || level === SOL_IPV6),
+  );
+}
+
 /** IP_TOS moves SO_PRIORITY, and so comes before it; SO_LOCK_FILTER of the last ones comes after the filter. */
 export function applyOptions(socket: Fd, entry: InetSkEntry): void {
   const kind = kindOf(entry);
@@ -107,24 +146,15 @@ function bindAgain(socket: Fd, entry: InetSkEntry): void {
   const wanted = entry.type === SOCK.SOCK_RAW ? { ...address, port: 0 } : address;
   if (isUnspecified(wanted)) return;
   writeInteger(socket, SOL_SOCKET, SO_REUSEADDR, 1);
+  // Two that listen need this too. Datagram sockets would have their datagrams shared out from then on.
+  if (entry.type === SOCK.SOCK_STREAM) writeInteger(socket, SOL_SOCKET, SO_REUSEPORT, 1);
   reporting(entry, wanted, "bind it to", () => {
     // A tentative IPv6 address (duplicate address detection) cannot be bound to otherwise.
     const isFree = entry.ipOpts?.freebind === true;
     if (entry.family === AF_INET6 && !isFree) writeInteger(socket, SOL_IPV6, IPV6.FREEBIND, 1);
-    bindShared(socket, wanted);
+    bindToAddress(socket, wanted);
     if (entry.family === AF_INET6 && !isFree) writeInteger(socket, SOL_IPV6, IPV6.FREEBIND, 0);
   });
-}
-
-/** With SO_REUSEPORT as well, where SO_REUSEADDR does not do: of two sockets that listen. */
-function bindShared(socket: Fd, address: InetAddress): void {
-  const bound = unless("EADDRINUSE", () => {
-    bindToAddress(socket, address);
-    return true;
-  });
-  if (bound === true) return;
-  writeInteger(socket, SOL_SOCKET, SO_REUSEPORT, 1);
-  bindToAddress(socket, address);
 }
 
 function connectAgain(socket: Fd, entry: InetSkEntry, destination: InetAddress): void {

@@ -7,6 +7,7 @@ import { isConnection, wordCount } from "./inet-entry.js";
 import { kindOf } from "./ip-options.js";
 import { isCarried } from "./more-options.js";
 import { isKnown } from "./protocols.js";
+import { isRepairable } from "./tcp-fins.js";
 
 const HIGHEST_PORT = 0xffff;
 
@@ -21,13 +22,13 @@ export function validateInet(entry: InetSkEntry, options: RestoreOptions): void 
       subject,
       reason: `socket (file ${entry.id}): ${defect}`,
     });
-  if (!isConnection(entry) || options.tcpClose) return;
+  if (!isConnection(entry) || options.tcpClose || options.tcpEstablished) return;
   throw new StasisError({
     code: "FILE_UNSUPPORTED",
     doing: "restore the file",
     subject,
-    reason: `socket (file ${entry.id}) is a TCP connection, which is not supported yet`,
-    remedy: "pass --tcp-close to have it come back closed",
+    reason: `socket (file ${entry.id}) is a TCP connection`,
+    remedy: "pass --tcp-established, or --tcp-close to have it come back closed",
   });
 }
 
@@ -37,6 +38,7 @@ function defectOf(entry: InetSkEntry): string | undefined {
   if (!isKnown(kindOf(entry))) return `a socket of type ${entry.type} and protocol ${entry.proto} cannot be`;
   if (srcAddr.length < wordCount(family) || dstAddr.length < wordCount(family)) return "its addresses are too short";
   if (srcPort > HIGHEST_PORT || dstPort > HIGHEST_PORT) return `a port of ${Math.max(srcPort, dstPort)} cannot be`;
+  if (isConnection(entry) && !isRepairable(entry.state)) return `a connection in state ${entry.state} cannot be`;
   const strange = entry.moreOpts.find((option) => !isCarried(kindOf(entry), option));
   return strange && `its option ${strange.level}:${strange.name} is none that is carried over`;
 }

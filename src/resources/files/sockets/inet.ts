@@ -5,19 +5,21 @@ import { AF_INET, AF_INET6, IPPROTO, IPV6, SOL_IPV6, SOL_UDP, UDP } from "../../
 import { POLL, pollfd, SO_DOMAIN, SO_PROTOCOL, SO_TYPE, SOCK, SOL_SOCKET } from "../../../kernel/abi/socket.js";
 import { TCP_STATE } from "../../../kernel/abi/tcp.js";
 import type { Fd } from "../../../kernel/brand.js";
-import { isUnspecified, localAddress, peerAddress, unspecified } from "../../../kernel/inet-address.js";
+import { isUnspecified, localAddress, peerAddress, showAddress, unspecified } from "../../../kernel/inet-address.js";
 import { interfaceName } from "../../../kernel/interface-name.js";
 import { inetShutdowns } from "../../../kernel/netlink/inet-diag.js";
 import { integerIn, readInteger, readOptions } from "../../../kernel/socket-options.js";
 import { sys } from "../../../kernel/syscalls.js";
 import type { DumpContext, FileCommon, FileKind, OpenFile } from "../../kind.js";
 import { refuseFile } from "../refuse.js";
-import { isConnection, wordsOf } from "./inet-entry.js";
+import { destinationOf, isConnection, wordsOf } from "./inet-entry.js";
 import { RestoredInetSockets } from "./inet-restored.js";
 import { collectIpOptions, collectTcpOptions, type SocketKind } from "./ip-options.js";
 import { MoreOptions } from "./more-options.js";
 import { collectSocketOptions } from "./options.js";
 import { checkProtocol } from "./protocols.js";
+import { TcpConnections } from "./tcp-connections.js";
+import { isRepairable } from "./tcp-fins.js";
 import { collectTcpState } from "./tcp-state.js";
 
 export const inetSocket: FileKind<"isk"> = {
@@ -27,7 +29,7 @@ export const inetSocket: FileKind<"isk"> = {
   summary: "internet sockets, ip(7)",
   signatures: [{ socket: [AF_INET, AF_INET6] }],
   limits: [
-    "connections are refused",
+    "connections need --tcp-established, or --tcp-close; urgent data that was not read is refused, and what arrived out of order is sent again",
     "datagrams that were not read yet are lost, as on the network; the log tells of them",
     "multicast memberships, TCP MD5 and AO keys and SO_ATTACH_REUSEPORT programs cannot be read back from the kernel",
     "options that CRIU's format has no field for are carried over by stasis alone",
@@ -58,7 +60,22 @@ export class InetSockets {
     checkProtocol(file, kind);
     const entry = this.#entryOf(file, common, kind);
     if (kind.type !== SOCK.SOCK_STREAM) this.#checkQueues(file, kind);
+    if (isConnection(entry)) this.#noteConnection(file, entry);
     return entry;
+  }
+
+  #noteConnection({ duplicate: socket, subject }: OpenFile, entry: InetSkEntry): void {
+    const { tcpClose, tcpEstablished } = this.context.options;
+    if (tcpClose) return;
+    if (!isRepairable(entry.state))
+      throw refuseFile(subject, "its connection is being made (TCP_SYN_RECV)", "dump a moment later");
+    if (!tcpEstablished)
+      throw refuseFile(
+        subject,
+        `it is a TCP connection to ${showAddress(destinationOf(entry))}`,
+        "pass --tcp-established, or --tcp-close to have it come back closed",
+      );
+    this.context.once(TcpConnections).note({ socket, entry, subject });
   }
 
   #entryOf(file: OpenFile, common: FileCommon, kind: SocketKind): InetSkEntry {
