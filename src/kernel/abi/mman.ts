@@ -33,6 +33,8 @@ export const MAP = flags({
   MAP_HUGETLB: 0x40000,
   MAP_FIXED_NOREPLACE: 0x100000,
 });
+export const MCL = flags({ MCL_FUTURE: 2, MCL_ONFAULT: 4 });
+export const MLOCK_ONFAULT = 1;
 export const MREMAP_MAYMOVE = 1;
 export const MREMAP_FIXED = 2;
 export const MADV = {
@@ -124,7 +126,7 @@ export const mmanCalls = {
     ],
     nothing,
   ),
-  mlockall: syscall("mlockall", 151, [["flags", int]], nothing),
+  mlockall: syscall("mlockall", 151, [["flags", MCL]], nothing),
   mincore: syscall(
     "mincore",
     27,

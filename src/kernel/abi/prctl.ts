@@ -24,6 +24,8 @@ export const PR = {
   PR_GET_TID_ADDRESS: 40,
   PR_SET_THP_DISABLE: 41,
   PR_GET_THP_DISABLE: 42,
+  /** In the argument of the one and the result of the other: kernel 6.18. */
+  PR_THP_DISABLE_EXCEPT_ADVISED: 2,
   PR_CAP_AMBIENT: 47,
   PR_TIMER_CREATE_RESTORE_IDS: 77,
 } as const;

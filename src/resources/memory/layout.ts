@@ -5,10 +5,12 @@ import { fstatSync } from "node:fs";
 import { create } from "@bufbuild/protobuf";
 import { type MmEntry, MmEntrySchema } from "../../images/format/entries.js";
 import { O, O_RDONLY } from "../../kernel/abi/fcntl.js";
+import { MCL } from "../../kernel/abi/mman.js";
 import { PR, prctl_mm_map } from "../../kernel/abi/prctl.js";
 import { AT_FDCWD, NULL, type Pid, type TargetFd } from "../../kernel/brand.js";
 import { own } from "../../kernel/own-fd.js";
 import { AT_NULL, readAuxv } from "../../kernel/proc/auxv.js";
+import { readMappings } from "../../kernel/proc/maps.js";
 import { readProcLink } from "../../kernel/proc/read.js";
 import { sys } from "../../kernel/syscalls.js";
 import type { Inside } from "../../tracee/inside.js";
@@ -26,9 +28,10 @@ const questions = {
 export const layoutQuestions = Object.values(questions);
 
 /** Everything of mm-PID.img but the mappings. */
-export function collectLayout({ process, inside, answers }: DumpedThread, context: DumpContext): MmEntry {
+export function collectLayout({ process, inside, answers, status }: DumpedThread, context: DumpContext): MmEntry {
   const { stat } = process;
-  return create(MmEntrySchema, {
+  const thp = Number(answers.of(questions.thpDisabled));
+  const mm = create(MmEntrySchema, {
     mmStartCode: stat.startCode,
     mmEndCode: stat.endCode,
     mmStartData: stat.startData,
@@ -44,8 +47,17 @@ export function collectLayout({ process, inside, answers }: DumpedThread, contex
     mmSavedAuxv: auxiliaryVector(process.living),
     aios: collectRings(process, inside),
     dumpable: Number(answers.of(questions.dumpable)),
-    thpDisabled: answers.of(questions.thpDisabled) !== 0n,
+    thpDisabled: thp !== 0,
   });
+  if ((thp & PR.PR_THP_DISABLE_EXCEPT_ADVISED) !== 0) mm.thpDisabledExceptAdvised = true;
+  if (status.lockedBytes > process.status.lockedBytes) mm.lockFuture = lockedFrom(process, inside);
+  return mm;
+}
+
+/** Nothing shows that mlockall(2) MCL_FUTURE is in effect, but that the area which we have just mapped in the target is locked. */
+function lockedFrom({ living }: DumpedProcess, { ground }: Inside): number {
+  const ours = readMappings(living).find(({ start, end }) => start <= ground.stub && ground.stub < end);
+  return MCL.MCL_FUTURE | (ours?.vmFlags.has("lf") ? MCL.MCL_ONFAULT : 0);
 }
 
 /** Without the closing AT_NULL and the room behind it: CRIU refuses more than 44 words. */
@@ -93,5 +105,7 @@ export function applyLayout(inside: Inside, mm: MmEntry, exe: TargetFd): void {
     }),
   );
   inside.sys.prctlSetMmMap(map.at, prctl_mm_map.sizeBytes, 0);
-  if (mm.thpDisabled) inside.sys.prctl(PR.PR_SET_THP_DISABLE, 1n, 0n, 0n, 0n);
+  const thpFlags = mm.thpDisabledExceptAdvised ? BigInt(PR.PR_THP_DISABLE_EXCEPT_ADVISED) : 0n;
+  if (mm.thpDisabled) inside.sys.prctl(PR.PR_SET_THP_DISABLE, 1n, thpFlags, 0n, 0n);
+  if (mm.lockFuture !== 0) inside.sys.mlockall(mm.lockFuture);
 }

@@ -76,6 +76,7 @@ function collectMapping(process: DumpedProcess, mapping: Mapping, context: DumpC
   });
   const madv = adviceIn(mapping.vmFlags);
   if (madv !== 0n) entry.madv = madv;
+  if (mapping.vmFlags.has("lf")) entry.lockedOnFault = true;
   if (nature.of !== "nothing") entry.fdflags = howOpened(mapping);
   if (nature.of === "segment") entry.shmid = context.once(Segments).add(process, mapping);
   if (nature.of === "file") registerFile(process, mapping, entry, context);

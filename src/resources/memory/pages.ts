@@ -65,11 +65,13 @@ function* pagesOf(pagemap: Fd, vmas: readonly VmaEntry[]): Generator<PageRange> 
       const vma = vmas[index];
       if (vma === undefined || vma.start >= region.end) break;
       const start = vma.start > at ? vma.start : at;
-      at = vma.end < region.end ? vma.end : region.end;
+      at = least(vma.end, region.end);
       yield { start, end: at, flags: flagsOf(vma) };
     }
   }
 }
+
+const least = (a: bigint, b: bigint) => (a < b ? a : b);
 
 function filterOf(pagemap: Fd): PageFilter {
   // A guard page shows as swapped out, and cannot be read.

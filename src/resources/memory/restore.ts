@@ -6,7 +6,7 @@
 import type { MmEntry, VmaEntry } from "../../images/format/entries.js";
 import { VmaStatus } from "../../images/format/numbers.js";
 import type { PageRange, PagesReader } from "../../images/pages/read.js";
-import { HUGE_MASK, MADV, MAP, PAGE_SIZE, PROT } from "../../kernel/abi/mman.js";
+import { HUGE_MASK, MADV, MAP, MLOCK_ONFAULT, PAGE_SIZE, PROT } from "../../kernel/abi/mman.js";
 import { UIO_MAXIOV } from "../../kernel/abi/uio.js";
 import { asAddress, type Fd, NO_TARGET_FD, type TargetFd } from "../../kernel/brand.js";
 import type { Inside } from "../../tracee/inside.js";
@@ -146,7 +146,8 @@ function finishCalls(vma: VmaEntry, isFilled: boolean, calls: RemoteCall[]): voi
   if (vma.madv !== 0n)
     for (const advice of LASTING)
       if ((vma.madv & (1n << BigInt(advice))) !== 0n) calls.push(remote.madvise(start, lengthOf(vma), advice));
-  if ((vma.flags & MAP.MAP_LOCKED) !== 0) calls.push(remote.mlock2(start, lengthOf(vma), 0));
+  if ((vma.flags & MAP.MAP_LOCKED) !== 0)
+    calls.push(remote.mlock2(start, lengthOf(vma), vma.lockedOnFault ? MLOCK_ONFAULT : 0));
 }
 
 /** Ranges that follow each other in one file, for one preadv. */

@@ -20,6 +20,7 @@ Groups:\t4 24 1000
 NStgid:\t7536\t3
 NSpid:\t7537\t4
 Kthread:\t0
+VmLck:\t     132 kB
 RssAnon:\t    1948 kB
 CoreDumping:\t0
 THP_enabled:\t1
@@ -73,6 +74,7 @@ test("the lines of status are those of the man page", () => {
     thpEnabled: true,
     coredumping: false,
     rssAnonBytes: 1948 * 1024,
+    lockedBytes: 132 * 1024,
   });
 });
 

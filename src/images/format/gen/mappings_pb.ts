@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file mappings.proto.
  */
 export const file_mappings: GenFile = /*@__PURE__*/
-  fileDesc("Cg5tYXBwaW5ncy5wcm90bxINc3Rhc2lzLmltYWdlcyLnAQoIVm1hRW50cnkSEwoFc3RhcnQYASACKARCBMjzGAISEQoDZW5kGAIgAigEQgTI8xgCEhMKBXBnb2ZmGAMgAigEQgTI8xgBEg0KBXNobWlkGAQgAigEEhsKBHByb3QYBSACKA1CDdLzGAltbWFwLXByb3QSFwoFZmxhZ3MYBiACKA1CCNLzGARtbWFwEh4KBnN0YXR1cxgHIAIoDUIO0vMYCnZtYS1zdGF0dXMSCgoCZmQYCCACKBISEgoEbWFkdhgJIAEoBEIEyPMYARIZCgdmZGZsYWdzGAogASgNQgjS8xgEb3Blbg", [file_show]);
+  fileDesc("Cg5tYXBwaW5ncy5wcm90bxINc3Rhc2lzLmltYWdlcyKBAgoIVm1hRW50cnkSEwoFc3RhcnQYASACKARCBMjzGAISEQoDZW5kGAIgAigEQgTI8xgCEhMKBXBnb2ZmGAMgAigEQgTI8xgBEg0KBXNobWlkGAQgAigEEhsKBHByb3QYBSACKA1CDdLzGAltbWFwLXByb3QSFwoFZmxhZ3MYBiACKA1CCNLzGARtbWFwEh4KBnN0YXR1cxgHIAIoDUIO0vMYCnZtYS1zdGF0dXMSCgoCZmQYCCACKBISEgoEbWFkdhgJIAEoBEIEyPMYARIZCgdmZGZsYWdzGAogASgNQgjS8xgEb3BlbhIYCg9sb2NrZWRfb25fZmF1bHQY6AcgASgI", [file_show]);
 
 /**
  * @generated from message stasis.images.VmaEntry
@@ -78,6 +78,13 @@ export type VmaEntry = Message<"stasis.images.VmaEntry"> & {
    * @generated from field: optional uint32 fdflags = 10;
    */
   fdflags: number;
+
+  /**
+   * Ours, CRIU skips it: locked as its pages come, mlock2(2) MLOCK_ONFAULT.
+   *
+   * @generated from field: optional bool locked_on_fault = 1000;
+   */
+  lockedOnFault: boolean;
 };
 
 /**

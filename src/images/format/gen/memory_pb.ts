@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file memory.proto.
  */
 export const file_memory: GenFile = /*@__PURE__*/
-  fileDesc("CgxtZW1vcnkucHJvdG8SDXN0YXNpcy5pbWFnZXMiQgoMQWlvUmluZ0VudHJ5EhAKAmlkGAEgAigEQgTI8xgCEg4KBm5yX3JlcRgCIAIoDRIQCghyaW5nX2xlbhgDIAIoDSLhAwoHTW1FbnRyeRIbCg1tbV9zdGFydF9jb2RlGAEgAigEQgTI8xgCEhkKC21tX2VuZF9jb2RlGAIgAigEQgTI8xgCEhsKDW1tX3N0YXJ0X2RhdGEYAyACKARCBMjzGAISGQoLbW1fZW5kX2RhdGEYBCACKARCBMjzGAISHAoObW1fc3RhcnRfc3RhY2sYBSACKARCBMjzGAISGgoMbW1fc3RhcnRfYnJrGAYgAigEQgTI8xgCEhQKBm1tX2JyaxgHIAIoBEIEyPMYAhIaCgxtbV9hcmdfc3RhcnQYCCACKARCBMjzGAISGAoKbW1fYXJnX2VuZBgJIAIoBEIEyPMYAhIaCgxtbV9lbnZfc3RhcnQYCiACKARCBMjzGAISGAoKbW1fZW52X2VuZBgLIAIoBEIEyPMYAhITCgtleGVfZmlsZV9pZBgMIAIoDRIbCg1tbV9zYXZlZF9hdXh2GA0gAygEQgTI8xgBEiUKBHZtYXMYDiADKAsyFy5zdGFzaXMuaW1hZ2VzLlZtYUVudHJ5EhAKCGR1bXBhYmxlGA8gASgFEikKBGFpb3MYECADKAsyGy5zdGFzaXMuaW1hZ2VzLkFpb1JpbmdFbnRyeRIUCgx0aHBfZGlzYWJsZWQYESABKAg", [file_mappings, file_show]);
+  fileDesc("CgxtZW1vcnkucHJvdG8SDXN0YXNpcy5pbWFnZXMiQgoMQWlvUmluZ0VudHJ5EhAKAmlkGAEgAigEQgTI8xgCEg4KBm5yX3JlcRgCIAIoDRIQCghyaW5nX2xlbhgDIAIoDSKjBAoHTW1FbnRyeRIbCg1tbV9zdGFydF9jb2RlGAEgAigEQgTI8xgCEhkKC21tX2VuZF9jb2RlGAIgAigEQgTI8xgCEhsKDW1tX3N0YXJ0X2RhdGEYAyACKARCBMjzGAISGQoLbW1fZW5kX2RhdGEYBCACKARCBMjzGAISHAoObW1fc3RhcnRfc3RhY2sYBSACKARCBMjzGAISGgoMbW1fc3RhcnRfYnJrGAYgAigEQgTI8xgCEhQKBm1tX2JyaxgHIAIoBEIEyPMYAhIaCgxtbV9hcmdfc3RhcnQYCCACKARCBMjzGAISGAoKbW1fYXJnX2VuZBgJIAIoBEIEyPMYAhIaCgxtbV9lbnZfc3RhcnQYCiACKARCBMjzGAISGAoKbW1fZW52X2VuZBgLIAIoBEIEyPMYAhITCgtleGVfZmlsZV9pZBgMIAIoDRIbCg1tbV9zYXZlZF9hdXh2GA0gAygEQgTI8xgBEiUKBHZtYXMYDiADKAsyFy5zdGFzaXMuaW1hZ2VzLlZtYUVudHJ5EhAKCGR1bXBhYmxlGA8gASgFEikKBGFpb3MYECADKAsyGy5zdGFzaXMuaW1hZ2VzLkFpb1JpbmdFbnRyeRIUCgx0aHBfZGlzYWJsZWQYESABKAgSGgoLbG9ja19mdXR1cmUY6AcgASgNQgTI8xgBEiQKG3RocF9kaXNhYmxlZF9leGNlcHRfYWR2aXNlZBjpByABKAg", [file_mappings, file_show]);
 
 /**
  * io_setup(2).
@@ -144,6 +144,20 @@ export type MmEntry = Message<"stasis.images.MmEntry"> & {
    * @generated from field: optional bool thp_disabled = 17;
    */
   thpDisabled: boolean;
+
+  /**
+   * Ours, CRIU skips them. mlockall(2) MCL_FUTURE and, with it, MCL_ONFAULT: what is mapped from now on is locked.
+   *
+   * @generated from field: optional uint32 lock_future = 1000;
+   */
+  lockFuture: number;
+
+  /**
+   * PR_THP_DISABLE_EXCEPT_ADVISED, beside thp_disabled.
+   *
+   * @generated from field: optional bool thp_disabled_except_advised = 1001;
+   */
+  thpDisabledExceptAdvised: boolean;
 };
 
 /**
