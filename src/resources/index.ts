@@ -75,7 +75,7 @@ export const namelessKinds: readonly RefusedKind[] = [
   nameless("performance counters, perf_event_open(2)", { anonInode: "[perf_event]" }),
   nameless("rings of io_uring(7)", { anonInode: "[io_uring]" }),
   nameless("seccomp listeners, seccomp_unotify(2)", { anonInode: "seccomp notify" }),
-  nameless("userfaultfd(2)", { anonInode: "[userfaultfd]" }),
+  nameless("handlers of page faults, userfaultfd(2)", { anonInode: "[userfaultfd]" }),
 ];
 
 /** The kind with this name in an image; undefined: none. */

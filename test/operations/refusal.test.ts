@@ -10,9 +10,15 @@ import { type Program, startProgram } from "../support/program.js";
 
 /** By the argument of refused.c: what it does, and the sentence with PID for its number. */
 const refusals: Readonly<Record<string, { readonly title: string; readonly sentence: RegExp }>> = {
-  perf: { title: "a performance counter", sentence: unknownFile("perf_event") },
-  ring: { title: "a ring of io_uring", sentence: unknownFile("io_uring") },
-  userfault: { title: "a userfaultfd", sentence: unknownFile("userfaultfd") },
+  perf: {
+    title: "a performance counter",
+    sentence: refusedFile("perf_event", "performance counters, perf_event_open\\(2\\)"),
+  },
+  ring: { title: "a ring of io_uring", sentence: refusedFile("io_uring", "rings of io_uring\\(7\\)") },
+  userfault: {
+    title: "a userfaultfd",
+    sentence: refusedFile("userfaultfd", "handlers of page faults, userfaultfd\\(2\\)"),
+  },
   watched: {
     title: "memory that a userfaultfd watches",
     sentence:
@@ -47,9 +53,9 @@ const refusals: Readonly<Record<string, { readonly title: string; readonly sente
       /^Cannot dump pid \d+ "refused": it shares its address space with process PID \(CLONE_VM, vfork\), which is not supported; wait/,
   },
 };
-function unknownFile(name: string): RegExp {
+function refusedFile(name: string, what: string): RegExp {
   return new RegExp(
-    `^Cannot dump the file fd 3 -> anon_inode:\\[${name}\\] of pid PID "refused": files like anon_inode:\\[${name}\\] are not known; have`,
+    `^Cannot dump the file fd 3 -> anon_inode:\\[${name}\\] of pid PID "refused": ${what}, are not supported yet; have`,
   );
 }
 
