@@ -16,6 +16,7 @@ import { FileLocks } from "../resources/files/locks.js";
 import { Memfds } from "../resources/files/memfd.js";
 import { Pipes } from "../resources/files/pipe.js";
 import { Ghosts } from "../resources/files/regular/ghost.js";
+import { LinkRemaps } from "../resources/files/regular/links.js";
 import { TcpConnections } from "../resources/files/sockets/tcp-connections.js";
 import { UnixSockets } from "../resources/files/sockets/unix.js";
 import { FileTable } from "../resources/files/table.js";
@@ -185,6 +186,11 @@ export class CollectedTree implements Disposable {
     const thread = { process, tracee, isLeader: false, inside, answers, status, ...found(inside) };
     for (const part of threadParts) part.collect(thread, core, this.#context);
     return core;
+  }
+
+  /** The tree is gone or stopped: what the images need outside of them has to stay. */
+  keepLinks(): void {
+    this.#context.once(LinkRemaps).keep();
   }
 
   /** Takes our area out of the processes. */

@@ -60,6 +60,7 @@ export function dump(request: DumpRequest): DumpOutcome {
     images.commit(inventory(tree, options), { durable: false });
     consult(request, "post-dump");
     const memoryUs = clock.lapUs();
+    if (options.finalState !== "run") tree.keepLinks();
     if (options.finalState === "kill") {
       kill(tasks);
       tree.connections.outlive();

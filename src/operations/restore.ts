@@ -14,7 +14,7 @@ import { sys } from "../kernel/syscalls.js";
 import type { RestoreOptions } from "../options/views.js";
 import { StasisError } from "../report/error.js";
 import { RestoredMemfds } from "../resources/files/memfd-restored.js";
-import { RestoredGhosts } from "../resources/files/regular/ghost.js";
+import { RestoredGhosts } from "../resources/files/regular/restored.js";
 import { RestoredFileTable } from "../resources/files/restored-table.js";
 import { RestoredInetSockets } from "../resources/files/sockets/inet-restored.js";
 import { RestoredTerminals } from "../resources/files/tty/restored.js";

@@ -95,11 +95,6 @@ export const refusals = {
   }),
   emptyNs: refused("emptyNs", { applies: both, ...value, neutral: [0], ...networks }),
   enableFs: refused("enableFs", { applies: both, ...value, ...mounts }),
-  evasiveDevices: refused("evasiveDevices", {
-    applies: dump,
-    reason: "finding devices by another path is not supported yet",
-    remedy: "leave it out and put the device back where it was",
-  }),
   extMasters: refused("extMasters", { cli: "enable-external-masters", applies: dump, ...mounts }),
   extMnt: refused("extMnt", { cli: "ext-mount-map", short: "M", applies: both, ...value, ...mounts }),
   extSharing: refused("extSharing", { cli: "enable-external-sharing", applies: dump, ...mounts }),
@@ -110,7 +105,6 @@ export const refusals = {
     reason: "unix sockets with a peer outside of the tree are not supported yet",
     remedy: "leave it out and close them before the dump",
   }),
-  external: refused("external", { applies: both, ...value, ...outside }),
   fileValidation: refused(undefined, {
     cli: "file-validation",
     ...value,
@@ -124,12 +118,6 @@ export const refusals = {
     ...value,
     reason: "freezing by cgroup is not supported yet",
     remedy: "leave it out: the tree is frozen task by task",
-  }),
-  ghostFiemap: refused(undefined, {
-    cli: "ghost-fiemap",
-    applies: dump,
-    reason: "holes of deleted files are not looked up by FIEMAP",
-    remedy: "leave it out",
   }),
   joinNs: refused(undefined, {
     cli: "join-ns",
@@ -152,11 +140,6 @@ export const refusals = {
     applies: both,
     reason: "plugins are not supported",
     remedy: "leave it out",
-  }),
-  linkRemap: refused("linkRemap", {
-    applies: both,
-    reason: "deleted files with other names are not supported yet",
-    remedy: "leave it out and close them before the dump",
   }),
   logPid: refused(undefined, {
     cli: "log-pid",

@@ -1,6 +1,7 @@
 // The options that do something. Alphabetical.
 import { CriuCgMode, CriuNetworkLockMethod, type CriuOpts, CriuPreDumpMode } from "../protocol/gen/rpc_pb.js";
 import { readTag39 } from "../protocol/tag-39.js";
+import { externalKeys } from "./external.js";
 import { choice, flag, integer, list, sizeBytes, text, verbosity } from "./kinds.js";
 import { BadText, type Operation, sent } from "./option.js";
 import { processorModes } from "./processor-modes.js";
@@ -76,7 +77,14 @@ export const supported = {
     applies: restore,
     summary: "become the program behind -- after the restore, as the parent of the restored root",
   }),
+  evasiveDevices: flag({
+    cli: "evasive-devices",
+    rpc: "evasiveDevices",
+    applies: dump,
+    summary: "a device whose path leads to another inode of the same device is opened by that path",
+  }),
   experimental: flag({ cli: "experimental", applies: check, summary: "check experimental features as well" }),
+  external: externalKeys,
   extra: flag({ cli: "extra", applies: check, summary: "check optional features as well" }),
   feature: text({ cli: "feature", applies: check, summary: "check one feature only" }),
   fileLocks: flag({
@@ -91,6 +99,11 @@ export const supported = {
     rpc: "forceIrmap",
     applies: dump,
     summary: "find the paths of files watched by inotify and fanotify by a search where their handles do not tell",
+  }),
+  ghostFiemap: flag({
+    cli: "ghost-fiemap",
+    applies: dump,
+    summary: "leave the holes of deleted files out; always done, by SEEK_DATA, which every file system has",
   }),
   ghostLimitBytes: sizeBytes(
     { cli: "ghost-limit", rpc: "ghostLimit", applies: dump, summary: "the largest deleted file that is dumped" },
@@ -147,6 +160,12 @@ export const supported = {
     },
     { onlyOn: true },
   ),
+  linkRemap: flag({
+    cli: "link-remap",
+    rpc: "linkRemap",
+    applies: both,
+    summary: "dump files that lost the name by which they were opened and have others, by links next to it",
+  }),
   logFile: text({ cli: "log-file", short: "o", rpc: "logFile", applies: all, summary: "the log (default: stderr)" }),
   logLevel: verbosity(
     {

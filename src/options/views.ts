@@ -17,6 +17,11 @@ export interface DumpOptions {
   /** Seccomp state is left out of the images. */
   readonly noSeccomp: boolean;
   readonly fileLocks: boolean;
+  /** Files that lost a name while they have others get one for the images. */
+  readonly linkRemap: boolean;
+  readonly evasiveDevices: boolean;
+  /** Objects that stay outside of the images: "file[1a:2b]". */
+  readonly external: readonly string[];
   /** Paths of watched files are searched for where their handles do not tell them. */
   readonly forceIrmap: boolean;
   readonly irmapScanPaths: readonly string[];
@@ -46,7 +51,10 @@ export function dumpOptions(options: Options, pid: number): DumpOptions {
     timeoutSeconds,
     manageCgroupsMode,
     noSeccomp,
+    evasiveDevices,
+    external,
     fileLocks,
+    linkRemap,
     forceIrmap,
     irmapScanPaths,
   } = options;
@@ -56,7 +64,10 @@ export function dumpOptions(options: Options, pid: number): DumpOptions {
     finalState: leaveStopped ? "stop" : leaveRunning ? "run" : "kill",
     shellJob,
     orphanPtsMaster,
+    evasiveDevices,
+    external,
     fileLocks,
+    linkRemap,
     forceIrmap,
     irmapScanPaths,
     ghostLimitBytes,

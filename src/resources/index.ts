@@ -7,6 +7,7 @@ import { epoll } from "./files/epoll.js";
 import { eventfd } from "./files/eventfd.js";
 import { fifo } from "./files/fifo.js";
 import { memfd } from "./files/memfd.js";
+import { namespaceFile } from "./files/namespace.js";
 import { pidfd } from "./files/pidfd.js";
 import { pipe } from "./files/pipe.js";
 import { regular } from "./files/regular/regular.js";
@@ -51,10 +52,7 @@ export const fileKinds = {
   INOTIFY: inotify,
   MEMFD: memfd,
   NETLINKSK: refused("NETLINKSK", "netlink sockets, netlink(7)", { socket: [AF_NETLINK] }),
-  NS: refused("NS", "namespaces, namespaces(7)", {
-    mode: "regular",
-    link: /^(cgroup|ipc|mnt|net|pid|time|user|uts):\[/,
-  }),
+  NS: namespaceFile,
   PACKETSK: refused("PACKETSK", "packet sockets, packet(7)", { socket: [AF_PACKET] }),
   PIDFD: pidfd,
   PIPE: pipe,

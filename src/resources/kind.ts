@@ -4,7 +4,7 @@
 // families in order and know no kind by name.
 
 import type { ImageDirectory } from "../images/directory.js";
-import type { CoreEntry, FdType, FileEntry, FownEntry } from "../images/format/entries.js";
+import type { CoreEntry, FdType, FileEntry, FownEntry, RegFileEntry } from "../images/format/entries.js";
 import type { Fd, Pid, TargetFd } from "../kernel/brand.js";
 import type { Fdinfo } from "../kernel/proc/fdinfo.js";
 import type { Mapping } from "../kernel/proc/maps.js";
@@ -88,6 +88,8 @@ export interface FileRegister {
   /** The id of the file behind a descriptor of ours that stands for one of the target's (a mapping's file, cwd, root, exe). */
   /** `flags`: how a mapping opened it (O_RDONLY, O_RDWR); asks for the inode only, not for the open file description. */
   register(file: OpenFile, flags: number): number;
+  /** A file entry that nobody has a descriptor of; result: its id. */
+  addRegular(make: (id: number) => RegFileEntry): number;
   /** The id of an open file that is on its way in a socket of the process. `duplicate` is ours, and stays open until the dump has ended. */
   inFlight(process: DumpedProcess, duplicate: Fd): number;
   /** All that have been seen so far. */

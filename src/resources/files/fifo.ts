@@ -7,7 +7,7 @@ import { sys } from "../../kernel/syscalls.js";
 import type { DumpContext, FileKind, RestoreContext } from "../kind.js";
 import { flagsForOpen } from "./common.js";
 import { checkContents, fillPipe, type PipeContents, peekPipe, readContents, writeContents } from "./pipe-contents.js";
-import { RestoredGhosts } from "./regular/ghost.js";
+import { openThrough } from "./regular/regular.js";
 
 export const fifo: FileKind<"fifo"> = {
   support: "full",
@@ -67,8 +67,7 @@ class RestoredFifos {
   }
 
   #hold(pipeId: number, file: RegFileEntry): Fd {
-    const ghosts = this.context.once(RestoredGhosts);
-    const held = ghosts.openThrough(file, (path) => sys.openat(AT_FDCWD, path, O.O_RDWR | O.O_CLOEXEC, 0));
+    const held = openThrough(file, this.context, (path) => sys.openat(AT_FDCWD, path, O.O_RDWR | O.O_CLOEXEC, 0));
     this.context.scope.defer(() => sys.close(held));
     this.#held.set(pipeId, held);
     const contents = this.#contents.get(pipeId);

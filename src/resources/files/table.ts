@@ -8,6 +8,7 @@ import {
   FdType,
   type FileEntry,
   FileEntrySchema,
+  type RegFileEntry,
 } from "../../images/format/entries.js";
 import { O } from "../../kernel/abi/fcntl.js";
 import { KCMP } from "../../kernel/abi/process.js";
@@ -133,6 +134,13 @@ export class FileTable implements FileRegister {
     const entry: FileEntry = create(FileEntrySchema, { type: FdType[kind.type], id });
     Object.assign(entry, { [kind.field]: collected });
     this.#entries.push(entry);
+    return id;
+  }
+
+  addRegular(make: (id: number) => RegFileEntry): number {
+    this.#lastId += 1;
+    const id = this.#lastId;
+    this.#entries.push(create(FileEntrySchema, { type: FdType.REG, id, reg: make(id) }));
     return id;
   }
 

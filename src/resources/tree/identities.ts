@@ -37,7 +37,7 @@ class Shared {
 }
 
 /** The ids that CRIU's inventory gives the namespaces of the engine itself. */
-const namespaceIds = { pid: 1, net: 2, ipc: 3, uts: 4, mnt: 5, user: 6, cgroup: 7, time: 8 } as const;
+export const namespaceIds = { pid: 1, net: 2, ipc: 3, uts: 4, mnt: 5, user: 6, cgroup: 7, time: 8 } as const;
 type NamespaceName = keyof typeof namespaceIds | "pid_for_children" | "time_for_children";
 const compared: readonly NamespaceName[] = [
   "pid",

@@ -8,12 +8,15 @@ import { AT_FDCWD, asFd, type Fd } from "../../../kernel/brand.js";
 import { SyscallError } from "../../../kernel/errno.js";
 import { sys } from "../../../kernel/syscalls.js";
 import { StasisError } from "../../../report/error.js";
-import type { DumpContext, FileCommon, FileKind, OpenFile } from "../../kind.js";
+import type { DumpContext, FileCommon, FileKind, OpenFile, RestoreContext } from "../../kind.js";
 import { flagsForOpen } from "../common.js";
 import { refuseFile } from "../refuse.js";
 import { isTerminal } from "../tty/devices.js";
 import { TerminalPaths } from "../tty/paths.js";
-import { Ghosts, RestoredGhosts } from "./ghost.js";
+import { deadTask, isOfATask } from "./dead-tasks.js";
+import { Ghosts } from "./ghost.js";
+import { LinkRemaps } from "./links.js";
+import { RestoredGhosts } from "./restored.js";
 
 const S_IFMT = 0o170000n;
 const S_IFREG = 0o100000n;
@@ -39,6 +42,8 @@ export const regular: FileKind<"reg"> = {
   limits: ["the contents of files that still have a name are not in the images: they must be there on restore"],
 
   collect(file, common, context) {
+    const key = externalKey(file);
+    if (context.options.external.includes(key)) return externalEntry(file, common, key);
     checkDevice(file);
     const isPath = isTerminal(file.stat);
     return create(RegFileEntrySchema, {
@@ -54,45 +59,80 @@ export const regular: FileKind<"reg"> = {
   },
 
   validate(entry, context) {
+    if (entry.ext) return checkInherited(entry, context);
+    if (context.once(RestoredGhosts).linkOf(entry.id) !== undefined) return;
     if (context.once(TerminalPaths).has(entry.id)) return;
     if (!context.once(RestoredGhosts).has(entry.id) && !context.inherited.has(entry.name.slice(1))) checkOnDisk(entry);
   },
 
   isLate({ name }) {
-    return OF_A_TASK.test(name);
+    return isOfATask(name);
   },
 
   open(entry, context) {
     const inherited = context.inherited.get(entry.name.slice(1));
     if (inherited !== undefined) return sys.dup(inherited);
     const flags = flagsForOpen(entry.flags);
-    const fd = context.once(RestoredGhosts).openThrough(entry, (path) => openAgain(entry, path, flags));
+    const fd = openThrough(entry, context, (path) => openAgain(entry, path, flags));
     const seekable = (flags & O.O_PATH) === 0 && (BigInt(entry.mode) & S_IFMT) !== S_IFCHR;
     if (seekable && entry.pos !== 0n) sys.lseek(fd, entry.pos, SEEK_SET);
     return fd;
   },
 };
 
+/** How --external and --inherit-fd name a file: the ids of its mount, as its process sees it, and of its inode. */
+const externalKey = ({ fdinfo, stat }: OpenFile): string =>
+  `file[${fdinfo?.mountId.toString(16)}:${stat.ino.toString(16)}]`;
+
+function externalEntry({ fdinfo, stat }: OpenFile, { id, flags, fown }: FileCommon, name: string): RegFileEntry {
+  const pos = fdinfo?.position ?? 0n;
+  return create(RegFileEntrySchema, { id, flags, pos, fown, name, mntId: -1, mode: Number(stat.mode), ext: true });
+}
+
+function checkInherited({ name }: RegFileEntry, { inherited }: RestoreContext): void {
+  if (inherited.has(name)) return;
+  throw new StasisError({
+    code: "OPTION_INVALID",
+    doing: "restore with",
+    subject: { kind: "option", name: "external" },
+    reason: `${name} was left out of the dump`,
+    remedy: `pass --inherit-fd fd[N]:${name} with a descriptor for it`,
+  });
+}
+
+/** Calls `open` with a path that leads to the file: its own, that of a ghost or link, or of a descriptor of the client. */
+export function openThrough(entry: RegFileEntry, context: RestoreContext, open: (path: string) => Fd): Fd {
+  if (entry.ext) return open(`/proc/self/fd/${context.inherited.get(entry.name)}`);
+  return context.once(RestoredGhosts).openThrough(entry, open);
+}
+
 /** The path by which it is opened again. A file that has lost its name becomes a ghost. */
 function nameOf(file: OpenFile, common: FileCommon, context: DumpContext): string {
   if (isAt(file, file.link)) return file.link;
-  if (!file.link.endsWith(DELETED)) {
+  const withoutMark = file.link.endsWith(DELETED) ? file.link.slice(0, -DELETED.length) : file.link;
+  const pid = deadTask(withoutMark);
+  if (pid !== undefined) {
+    context.once(Ghosts).addDeadTask(pid, common.id);
+    return withoutMark;
+  }
+  if (context.options.evasiveDevices && isSameDevice(file)) return file.link;
+  if (withoutMark === file.link) {
     throw refuseFile(
       file.subject,
       "another file is at its path, or none: a mount hides it",
       "unmount what lies over it, or run stasis in its mount namespace",
     );
   }
-  const name = file.link.slice(0, -DELETED.length);
-  if (MADE_BY_KERNEL.test(name)) {
-    throw refuseFile(file.subject, "it belongs to a task that is gone", "have the program close it before the dump");
-  }
+  const name = withoutMark;
   if (file.stat.nlink > 0n && (file.stat.mode & S_IFMT) !== S_IFDIR) {
-    throw refuseFile(
-      file.subject,
-      "its name was removed while it has others",
-      "restore the name; --link-remap is not supported yet",
-    );
+    if (!context.options.linkRemap)
+      throw refuseFile(
+        file.subject,
+        "its name was removed while it has others",
+        "pass --link-remap, or have it closed",
+      );
+    context.once(LinkRemaps).add(file, name, common.id);
+    return name;
   }
   context.once(Ghosts).add(file, common.id);
   return name;
@@ -104,6 +144,12 @@ const pathOfTerminal = ({ link }: OpenFile) => (link.endsWith(DELETED) ? link.sl
 function isAt({ stat }: OpenFile, path: string): boolean {
   const there = lookUp(path, stat.mode & S_IFMT);
   return there !== undefined && there.dev === stat.dev && there.ino === stat.ino;
+}
+
+/** Another inode of the same device, as in another mount of devtmpfs. */
+function isSameDevice({ link, stat }: OpenFile): boolean {
+  const there = lookUp(link, stat.mode & S_IFMT);
+  return stat.rdev !== 0n && there?.rdev === stat.rdev && (there.mode & S_IFMT) === (stat.mode & S_IFMT);
 }
 
 function lookUp(path: string, type: bigint): BigIntStats | undefined {
@@ -123,7 +169,6 @@ function checkDevice({ stat, subject }: OpenFile): void {
 }
 
 /** Files of /proc are made by the kernel for tasks that may not exist yet. */
-const OF_A_TASK = /^\/proc\/\d+\/./;
 const MADE_BY_KERNEL = /^\/proc\//;
 
 function checkOnDisk(entry: RegFileEntry): void {

@@ -8,7 +8,7 @@ import { sys } from "../../../kernel/syscalls.js";
 import { StasisError } from "../../../report/error.js";
 import type { DumpContext, OpenFile, RestoreContext } from "../../kind.js";
 import { refuseFile } from "../refuse.js";
-import { RestoredGhosts } from "../regular/ghost.js";
+import { RestoredGhosts } from "../regular/restored.js";
 import { type Inode, parseHandle, pathOf, withHandle } from "./handle.js";
 import { InodeSearch } from "./search.js";
 
