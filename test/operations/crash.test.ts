@@ -84,6 +84,7 @@ async function measure(engine: Engine): Promise<number> {
 /** Programs that count the rounds of their workers. */
 const subjects = {
   busy: { workers: 11, processes: 2, what: "a program" },
+  connected: { workers: 3, processes: 1, what: "a program with TCP connections in use" },
   confined: { workers: 3, processes: 3, what: "a program under seccomp" },
 } as const;
 
@@ -148,6 +149,8 @@ for (const [name, { what, processes }] of Object.entries(subjects)) {
     await program.waitFor("restored");
   });
 
+  // What a killed program says to the other side of a connection, both ends ours, stands in the way of the next restore for a minute.
+  if (name === "connected") continue;
   test(`${what} is there as a whole or not at all when the engine that restores it is killed (${RUNS} times, seed ${SEED})`, async (t) => {
     // What the engine leaves behind becomes ours, and is reaped at once.
     sys.prctl(PR.PR_SET_CHILD_SUBREAPER, 1n, 0n, 0n, 0n);

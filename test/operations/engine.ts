@@ -19,6 +19,6 @@ const awaitWord = () => readSync(0, new Uint8Array(1));
 tell();
 awaitWord();
 if (operation === "dump")
-  dump({ ...request, options: dumpOptions(settle({ leaveRunning: true }, "dump"), Number(pid)) });
-else restore({ ...request, options: restoreOptions(settle({}, "restore")) });
+  dump({ ...request, options: dumpOptions(settle({ leaveRunning: true, tcpEstablished: true }, "dump"), Number(pid)) });
+else restore({ ...request, options: restoreOptions(settle({ tcpEstablished: true }, "restore")) });
 tell();

@@ -11,7 +11,7 @@ import { unless } from "../../src/kernel/errno.js";
 import { readStat } from "../../src/kernel/proc/stat.js";
 import { listChildren } from "../../src/kernel/proc/tasks.js";
 import { sys } from "../../src/kernel/syscalls.js";
-import { startServiceIn } from "../service/running-service.js";
+import { startServiceBy } from "../service/running-service.js";
 
 const POLL_MS = 10;
 const PATIENCE_MS = 30_000;
@@ -25,9 +25,10 @@ export interface Service extends AsyncDisposable {
   images(): string;
 }
 
-export async function startService(): Promise<Service> {
+/** `command`: what starts it, e.g. in namespaces. */
+export async function startService({ command = [] }: { readonly command?: readonly string[] } = {}): Promise<Service> {
   const directory = mkdtempSync(join(tmpdir(), "stasis-service-"));
-  const service = await startServiceIn(directory, "stasis");
+  const service = await startServiceBy(command, directory, "stasis");
   const address = service.path;
   const client = connect(address);
   let made = 0;

@@ -15,14 +15,19 @@ export interface RunningService extends AsyncDisposable {
 }
 
 /** Starts it in `directory`, and waits until it says that it is ready. */
-export async function startServiceIn(
+export const startServiceIn = (directory: string, name: string, ...more: readonly string[]) =>
+  startServiceBy([], directory, name, ...more);
+
+/** `command` starts it: in other namespaces, for one. */
+export async function startServiceBy(
+  command: readonly string[],
   directory: string,
   name: string,
   ...more: readonly string[]
 ): Promise<RunningService> {
   const path = join(directory, `${name}.socket`);
-  const args = ["service", "--address", path, "--status-fd", "3", ...more];
-  const child = spawn(program, args, { cwd: directory, stdio: ["ignore", "ignore", "inherit", "pipe"] });
+  const [file = program, ...args] = [...command, program, "service", "--address", path, "--status-fd", "3", ...more];
+  const child = spawn(file, args, { cwd: directory, stdio: ["ignore", "ignore", "inherit", "pipe"] });
   const exited = once(child, "exit");
   const status = child.stdio[3];
   assert.ok(status !== null && status !== undefined && "setEncoding" in status);
