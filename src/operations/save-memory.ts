@@ -84,6 +84,7 @@ export class SavedMemory implements Disposable {
 
   /** From the copies where there are any, else from the processes themselves. */
   savePrivate(): void {
+    for (const { deputy } of this.#copies.values()) deputy.settle();
     for (const collected of this.tree.collected) {
       const copy = this.#copies.get(collected);
       if (copy === undefined) this.#saveFrozen(collected);
@@ -118,7 +119,9 @@ export class SavedMemory implements Disposable {
   /** Undefined: the kernel does not let the process have another one. */
   #deputyOf(inside: Entered): Deputy | undefined {
     try {
-      return makeDeputy(inside, "shared");
+      const deputy = makeDeputy(inside, "shared");
+      deputy.settle();
+      return deputy;
     } catch (error) {
       if (!(error instanceof SyscallError)) throw error;
       this.request.log.warn(`no deputy (${error.message}): its memory is read by way of a buffer`);

@@ -2,8 +2,7 @@
 // while its memory is read at leisure; one with the very memory (CLONE_VM) hands out the pages of a process that stays frozen.
 //
 // 1. The target clones a helper that shares its memory (CLONE_VM, no exit signal: the program's own wait(2) never sees it).
-// 2. The helper closes its copies of the target's descriptors, clones the deputy, and ends; so the deputy becomes a child of init, or of a
-//    subreaper above the tree.
+// 2. The helper clones the deputy, and ends; so the deputy becomes a child of init, or of a subreaper above the tree.
 // 3. The target reaps the helper. The deputy makes calls for us alone; it dies with us (PTRACE_O_EXITKILL) or by `dispose`.
 // Should we die in between: helper and deputy exit by themselves (stub.ts, oneClone), since nobody traces them any more.
 
@@ -17,6 +16,7 @@ import type { Entered } from "./foothold.js";
 import { Inside } from "./inside.js";
 import { TargetMemory } from "./memory.js";
 import { newChild } from "./offspring.js";
+import { remote } from "./program.js";
 import { layOutSigframe } from "./sigframe.js";
 import { stubOffset } from "./stub.js";
 import { TRACE_OPTIONS, type Tracee } from "./tracee.js";
@@ -32,10 +32,18 @@ export type DeputyMemory = "copied" | "shared";
 
 export class Deputy implements Disposable {
   constructor(
-    /** Its descriptor table is empty. With shared memory its scratch memory is that of the process, which must not use it meanwhile. */
+    /** With shared memory its scratch memory is that of the process, which must not use it meanwhile. */
     readonly inside: Inside,
     private readonly memory: DeputyMemory,
   ) {}
+
+  /**
+   * Closes its copies of the target's descriptors, which keep pipes and connections open, and leaves its session, which the zombie of a
+   * deputy keeps busy until init reaps it. Not done at once: the target waits for its deputy to be made.
+   */
+  settle(): void {
+    this.inside.run([remote.close_range(0, HIGHEST_FD, 0), remote.setsid()]);
+  }
 
   [Symbol.dispose](): void {
     const { tid } = this.inside.tracee;
@@ -52,10 +60,7 @@ export function makeDeputy(inside: Entered, memory: DeputyMemory): Deputy {
   try {
     const child = cloneInside(inside, CLONE.CLONE_VM);
     const helper = new Inside(child, inside.memory, helperGround(inside), child.registers());
-    helper.sys.close_range(0, HIGHEST_FD, 0);
     const deputy = makeSecond(helper, memory);
-    // Dead, it is a zombie until init reaps it: in a session of its own it does not keep those of the target busy.
-    deputy.sys.setsid();
     endHelper(inside, helper);
     return new Deputy(deputy, memory);
   } finally {
