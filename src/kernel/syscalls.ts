@@ -17,6 +17,7 @@ import { signalCalls } from "./abi/signal.js";
 import { socketCalls } from "./abi/socket.js";
 import { timeCalls } from "./abi/time.js";
 import { uioCalls } from "./abi/uio.js";
+import { vdsoCalls } from "./abi/vdso.js";
 import { call, type Word } from "./call.js";
 import { type HereCalls, isFailure, type Kept, type Syscall, showArguments } from "./declare/syscall.js";
 import { SyscallError } from "./errno.js";
@@ -41,6 +42,7 @@ export const syscalls = {
   ...socketCalls,
   ...timeCalls,
   ...uioCalls,
+  ...vdsoCalls,
 } as const;
 export type Syscalls = typeof syscalls;
 

@@ -19,7 +19,7 @@ import { fillMemory, finishMemory } from "../resources/memory/restore.js";
 import type { RestoredSharedMemory } from "../resources/memory/restored-shared.js";
 import { attachSegments, isShmVma } from "../resources/memory/shm-attach.js";
 import { RestoredSegments } from "../resources/memory/shm-restored.js";
-import { restoreVdso } from "../resources/memory/vdso.js";
+import { restoreVdso, savedVdso } from "../resources/memory/vdso.js";
 import { applyDumpable } from "../resources/task/dumpable.js";
 import { setFloatingPoint } from "../resources/task/floating-point.js";
 import { registersOf } from "../resources/task/registers.js";
@@ -120,6 +120,13 @@ export class Rebuilt implements RestoredProcess, Disposable {
     const from = parent && parentPages && { parent: { mm: parent.plan.mm, pages: parentPages } };
     this.#filled = this.#fetching((fetch) => fillMemory(inside, { mm: plan.mm, pages, fetch, backing, ...from }));
     this.#attachSegments();
+    this.#vdso = savedVdso(plan.mm, pages);
+  }
+  #vdso: Uint8Array | undefined;
+
+  #instructionPointers(): bigint[] {
+    const cores = [this.plan.core, ...this.plan.threads.map(({ core }) => core)];
+    return cores.flatMap(({ threadInfo }) => threadInfo?.gpregs?.ip ?? []);
   }
 
   #attachSegments(): void {
@@ -144,7 +151,7 @@ export class Rebuilt implements RestoredProcess, Disposable {
     const { context, parked } = this.around;
     finishMemory(inside, plan.mm, this.#filled ?? new Set());
     restoreRings(inside, plan.mm);
-    restoreVdso(inside, plan.mm, parked);
+    restoreVdso(inside, plan.mm, parked, { code: this.#vdso, instructionPointers: this.#instructionPointers() });
     this.#fetching((fetch) => {
       applyLayout(inside, plan.mm, fetch(context.files.fd(plan.mm.exeFileId)));
       const isHostRoot = context.files.entry(plan.fs.rootId).reg?.name === "/";

@@ -16,4 +16,10 @@ export const memoryLimits: readonly { readonly what: string; readonly limits: re
       "when a segment was last attached, and by whom it was made and last used (shm_cpid, shm_lpid), is new",
     ],
   },
+  {
+    what: "the vdso of another kernel, vdso(7)",
+    limits: [
+      "its functions lead to those of the kernel at hand; a thread that was inside of it is refused, one that a signal handler interrupted there may fail",
+    ],
+  },
 ];

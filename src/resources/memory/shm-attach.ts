@@ -8,7 +8,7 @@ import { SHMAT } from "../../kernel/abi/shm.js";
 import { type Address, asAddress } from "../../kernel/brand.js";
 import type { Inside } from "../../tracee/inside.js";
 import { expecting, type RemoteCall, remote } from "../../tracee/program.js";
-import { REGION_BYTES } from "../../tracee/seed.js";
+import { freeRoom } from "./room.js";
 
 export const isShmVma = ({ status }: VmaEntry): boolean => (status & VmaStatus.AREA_SYSVIPC) !== 0;
 
@@ -51,21 +51,4 @@ function attachCalls({ id, parts }: Attachment, room: Address, lengthBytes: bigi
     if (prot !== given) calls.push(remote.mprotect(asAddress(start), length, prot));
   }
   return [...calls, remote.munmap(room, lengthBytes)];
-}
-
-/** Huge pages want it aligned. */
-const ALIGNMENT = 1n << 30n;
-const TASK_SIZE = 0x7ffffffff000n;
-
-/** Addresses that neither the task will have nor we use. */
-function freeRoom({ ground }: Inside, { vmas }: MmEntry, lengthBytes: bigint): Address {
-  const region = { start: BigInt(ground.stub), end: ground.stub + BigInt(REGION_BYTES) };
-  const taken = [...vmas, region].sort((a, b) => (a.start < b.start ? -1 : 1));
-  let at = ALIGNMENT;
-  for (const { start, end } of taken) {
-    if (start >= at + lengthBytes) break;
-    if (end > at) at = (end + ALIGNMENT - 1n) & -ALIGNMENT;
-  }
-  if (at + lengthBytes > TASK_SIZE) throw new RangeError(`no room for a segment of ${lengthBytes} bytes`);
-  return asAddress(at);
 }
