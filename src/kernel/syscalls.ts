@@ -15,6 +15,7 @@ import { seccompCalls } from "./abi/seccomp.js";
 import { shmCalls } from "./abi/shm.js";
 import { signalCalls } from "./abi/signal.js";
 import { socketCalls } from "./abi/socket.js";
+import { statCalls } from "./abi/stat.js";
 import { timeCalls } from "./abi/time.js";
 import { uioCalls } from "./abi/uio.js";
 import { vdsoCalls } from "./abi/vdso.js";
@@ -40,6 +41,7 @@ export const syscalls = {
   ...shmCalls,
   ...signalCalls,
   ...socketCalls,
+  ...statCalls,
   ...timeCalls,
   ...uioCalls,
   ...vdsoCalls,

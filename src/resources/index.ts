@@ -83,23 +83,39 @@ export function kindNamed(type: string): AnyKind | undefined {
 
 /** The kind of an open file: the most particular signature wins, one with a link or device before one without. */
 export function recognise(file: OpenFile): AnyKind | undefined {
-  const kinds = [...Object.values<AnyKind>(fileKinds), ...namelessKinds];
-  return (
-    kinds.find((kind) => kind.signatures.some((signature) => isParticular(signature) && matches(signature, file))) ??
-    kinds.find((kind) => kind.signatures.some((signature) => matches(signature, file)))
-  );
+  if (file.link.startsWith(ANONYMOUS)) return byAnonInode.get(file.link.slice(ANONYMOUS.length));
+  const mode = modeOf(file);
+  const { particular = [], general } = (mode && byMode.get(mode)) ?? {};
+  return particular.find(({ signature }) => matches(signature, file))?.kind ?? general;
+}
+const ANONYMOUS = "anon_inode:";
+
+type OfMode = Exclude<Signature, { readonly anonInode: string }>;
+interface Claims {
+  readonly particular: { readonly signature: OfMode; readonly kind: AnyKind }[];
+  general?: AnyKind;
+}
+const byAnonInode = new Map<string, AnyKind>();
+const byMode = new Map<FileMode, Claims>();
+for (const kind of [...Object.values<AnyKind>(fileKinds), ...namelessKinds])
+  for (const signature of kind.signatures) {
+    if ("anonInode" in signature) byAnonInode.set(signature.anonInode, kind);
+    else claim(signature, kind);
+  }
+
+function claim(signature: OfMode, kind: AnyKind): void {
+  const mode = "socket" in signature ? "socket" : signature.mode;
+  const claims = byMode.get(mode) ?? { particular: [] };
+  byMode.set(mode, claims);
+  const isGeneral = !("socket" in signature) && signature.link === undefined && signature.majors === undefined;
+  if (isGeneral) claims.general ??= kind;
+  else claims.particular.push({ signature, kind });
 }
 
-const isParticular = (signature: Signature) =>
-  "anonInode" in signature || "socket" in signature || signature.link !== undefined || signature.majors !== undefined;
-
-function matches(signature: Signature, file: OpenFile): boolean {
-  if ("anonInode" in signature) return file.link === `anon_inode:${signature.anonInode}`;
-  if ("socket" in signature)
-    return modeOf(file) === "socket" && signature.socket.includes(readNumber(file.duplicate, SO_DOMAIN));
-  if (modeOf(file) !== signature.mode) return false;
+function matches(signature: OfMode, file: OpenFile): boolean {
+  if ("socket" in signature) return signature.socket.includes(readNumber(file.duplicate, SO_DOMAIN));
   if (signature.majors !== undefined) return signature.majors.includes(majorOf(file.stat.rdev));
-  return signature.link?.test(file.link) ?? !file.link.startsWith("anon_inode:");
+  return signature.link?.test(file.link) === true;
 }
 
 /** The type bits of st_mode: inode(7). */

@@ -11,6 +11,7 @@ import type { Mapping } from "../kernel/proc/maps.js";
 import type { TaskStat } from "../kernel/proc/stat.js";
 import type { TaskStatus } from "../kernel/proc/status.js";
 import type { Scope } from "../kernel/scope.js";
+import type { Stat } from "../kernel/stat.js";
 import type { DumpOptions, RestoreOptions } from "../options/views.js";
 import type { Subject } from "../report/error.js";
 import type { Log } from "../report/log.js";
@@ -114,23 +115,7 @@ export interface OpenFile {
   readonly fdinfo?: Fdinfo;
   /** For messages. */
   readonly subject: Subject;
-  readonly stat: FileStat;
-}
-
-/** fstat(2), as much as kinds need; node's BigIntStats has it. */
-export interface FileStat {
-  readonly dev: bigint;
-  readonly ino: bigint;
-  readonly mode: bigint;
-  readonly nlink: bigint;
-  readonly size: bigint;
-  readonly rdev: bigint;
-  readonly uid: bigint;
-  readonly gid: bigint;
-  /** Of 512 bytes each, allocated. */
-  readonly blocks: bigint;
-  readonly atimeNs: bigint;
-  readonly mtimeNs: bigint;
+  readonly stat: Stat;
 }
 
 /** Open flags and signal owner: what all kinds have alike. */

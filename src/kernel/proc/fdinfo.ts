@@ -1,6 +1,6 @@
 // What the kernel shows of one descriptor: proc_pid_fdinfo(5); fs/proc/fd.c:seq_show, then each file's own show_fdinfo.
 import { asTargetFd, type Pid, type TargetFd } from "../brand.js";
-import { listProc, ProcFormatError, readProc, readProcLink } from "./read.js";
+import { listProc, ProcFormatError, readProcLink, readProcRecord } from "./read.js";
 
 export interface Fdinfo {
   readonly position: bigint;
@@ -18,7 +18,7 @@ export interface Fdinfo {
 
 /** undefined: the process or the descriptor is gone. */
 export function readFdinfo(pid: Pid, targetFd: TargetFd): Fdinfo | undefined {
-  const text = readProc(pid, `fdinfo/${targetFd}`);
+  const text = readProcRecord(pid, `fdinfo/${targetFd}`);
   return text === undefined ? undefined : parseFdinfo(text);
 }
 
@@ -40,8 +40,21 @@ export function field(fdinfo: Fdinfo, name: string): string | undefined {
 /** "inotify wd:1 ino:..." and its like: a word, and then pairs. */
 const RECORD = /^(inotify|fanotify) (.*)$/;
 
+/** What most files have, and no more. */
+const USUAL = /^pos:\t(-?\d+)\nflags:\t([0-7]+)\nmnt_id:\t(-?\d+)\nino:\t(\d+)\n$/;
+const NO_FIELDS: ReadonlyMap<string, readonly string[]> = new Map();
+
 /** The text of /proc/PID/fdinfo/N. Throws ProcFormatError. */
 export function parseFdinfo(text: string): Fdinfo {
+  const [, pos, octal, mount, ino] = USUAL.exec(text) ?? [];
+  if (pos !== undefined && octal !== undefined && mount !== undefined && ino !== undefined)
+    return {
+      position: BigInt(pos),
+      flags: Number.parseInt(octal, 8),
+      mountId: Number(mount),
+      inode: BigInt(ino),
+      fields: NO_FIELDS,
+    };
   const fields = new Map<string, string[]>();
   for (const line of text.split("\n")) {
     const [key, value] = splitLine(line);

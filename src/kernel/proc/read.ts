@@ -1,7 +1,12 @@
 // Reading /proc/PID: proc_pid(5). A process may vanish between any two reads, so "gone" is a value here, not an error.
-import { closeSync, openSync, readdirSync, readlinkSync, readSync } from "node:fs";
-import type { Pid } from "../brand.js";
-import { errno, SyscallError } from "../errno.js";
+//
+// Not by node's fs: each of its calls costs several times what the kernel takes, and a dump makes some for each descriptor.
+import { readdirSync } from "node:fs";
+import { O } from "../abi/fcntl.js";
+import { AT_FDCWD, type Fd, type Pid } from "../brand.js";
+import { errno, SyscallError, unless } from "../errno.js";
+import { own } from "../own-fd.js";
+import { sys } from "../syscalls.js";
 
 /** A file of /proc says something that its man page does not allow: a kernel that we do not know, or a mistake of ours. */
 export class ProcFormatError extends Error {
@@ -21,14 +26,36 @@ export const threadFile = (tid: Pid, name: string): string => `task/${tid}/${nam
 
 /** The bytes of /proc/PID/NAME; undefined: the process is gone. Throws SyscallError for anything else. */
 export function readProcBytes(pid: Pid, name: string): Buffer | undefined {
-  const path = `/proc/${pid}/${name}`;
-  return unlessGone(path, () => {
-    const fd = openSync(path, "r");
-    try {
-      return readAll(fd);
-    } finally {
-      closeSync(fd);
-    }
+  return withFile(pid, name, (file) => {
+    const parts: Buffer[] = [];
+    for (let count = fillScratch(file); count > 0; count = fillScratch(file)) parts.push(copyOfScratch(count));
+    return parts.length === 1 ? parts[0] : Buffer.concat(parts);
+  });
+}
+
+/** The text of a file that the kernel makes as a whole (single_open()): less than what fits has its end with it. */
+export function readProcRecord(pid: Pid, name: string): string | undefined {
+  return withFile(pid, name, (file) => {
+    const count = fillScratch(file);
+    if (count < scratch.byteLength) return scratch.toString("utf8", 0, count);
+    const parts = [copyOfScratch(count)];
+    for (let more = fillScratch(file); more > 0; more = fillScratch(file)) parts.push(copyOfScratch(more));
+    return Buffer.concat(parts).toString("utf8");
+  });
+}
+
+/** One at a time is read into here. A seq_file gives one page a read. */
+const scratch = Buffer.alloc(16384);
+const fillScratch = (file: Fd): number => sys.read(file, scratch, scratch.byteLength);
+const copyOfScratch = (count: number): Buffer => Buffer.from(scratch.subarray(0, count));
+
+/** ENOENT: the directory is gone already. ESRCH: it was open, the process went away under it. */
+const GONE = ["ENOENT", "ESRCH"] as const;
+
+function withFile<T>(pid: Pid, name: string, use: (file: Fd) => T): T | undefined {
+  return unless(GONE, () => {
+    using file = own(sys.openat(AT_FDCWD, `/proc/${pid}/${name}`, O.O_CLOEXEC, 0));
+    return use(file.fd);
   });
 }
 
@@ -42,8 +69,10 @@ export function readProc(pid: Pid, name: string): string | undefined {
 
 /** Where the link /proc/PID/NAME points to, " (deleted)" included; undefined: the process or the descriptor is gone. */
 export function readProcLink(pid: Pid, name: string): string | undefined {
-  const path = `/proc/${pid}/${name}`;
-  return unlessGone(path, () => readlinkSync(path));
+  return unless(GONE, () => {
+    const count = sys.readlinkat(AT_FDCWD, `/proc/${pid}/${name}`, scratch, scratch.byteLength);
+    return scratch.toString("utf8", 0, count);
+  });
 }
 
 /** The numbers that name the entries of a directory of /proc/PID (`fd`, `task`), ascending; undefined: the process is gone. */
@@ -53,28 +82,12 @@ export function listProc(pid: Pid, name: string): number[] | undefined {
   return entries?.map(Number).sort((a, b) => a - b);
 }
 
-// Not readFileSync: a seq_file gives one page a read, and readFileSync keeps 64 KiB for each.
-function readAll(fd: number): Buffer {
-  let buffer = Buffer.allocUnsafe(4096);
-  let filled = 0;
-  for (;;) {
-    const count = readSync(fd, buffer, filled, buffer.length - filled, null);
-    if (count === 0) return buffer.subarray(0, filled);
-    filled += count;
-    if (buffer.length - filled >= 4096) continue;
-    const larger = Buffer.allocUnsafe(buffer.length * 2 + 4096);
-    buffer.copy(larger, 0, 0, filled);
-    buffer = larger;
-  }
-}
-
 function unlessGone<T>(path: string, read: () => T): T | undefined {
   try {
     return read();
   } catch (error) {
     if (!(error instanceof Error) || !("errno" in error) || typeof error.errno !== "number") throw error;
     const number = -error.errno;
-    // ENOENT: the directory is gone already. ESRCH: it was open, the process went away under it.
     if (number === errno.ENOENT || number === errno.ESRCH) return undefined;
     const call = "syscall" in error && typeof error.syscall === "string" ? error.syscall : "open";
     throw new SyscallError(call, number, [JSON.stringify(path)]);

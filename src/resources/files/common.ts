@@ -32,17 +32,20 @@ export function flagsForOpen(flags: number): number {
 
 export const NO_OWNER: FownEntry = create(FownEntrySchema, { uid: 0, euid: 0, signum: 0, pidType: 0, pid: 0 });
 
+const owner = new Uint8Array(f_owner_ex.sizeBytes);
+const uids = new Uint8Array(f_owner_uids.sizeBytes);
+
 /** A file opened with O_PATH has no owner (EBADF). */
 export function collectOwner(file: Fd): FownEntry {
-  const owner = new Uint8Array(f_owner_ex.sizeBytes);
-  const uids = new Uint8Array(f_owner_uids.sizeBytes);
   return (
     unless("EBADF", () => {
+      const signum = sys.fcntlSet(file, F_GETSIG, 0);
       sys.fcntlInto(file, F_GETOWN_EX, owner);
-      sys.fcntlInto(file, F_GETOWNER_UIDS, uids);
       const { type, pid } = f_owner_ex.decode(owner);
+      if (pid === 0 && type === 0 && signum === 0) return NO_OWNER;
+      sys.fcntlInto(file, F_GETOWNER_UIDS, uids);
       const { uid, euid } = f_owner_uids.decode(uids);
-      return create(FownEntrySchema, { uid, euid, signum: sys.fcntlSet(file, F_GETSIG, 0), pidType: type, pid });
+      return create(FownEntrySchema, { uid, euid, signum, pidType: type, pid });
     }) ?? NO_OWNER
   );
 }

@@ -1,6 +1,5 @@
 // The open files of a tree: which descriptors share which open file description, files.img and fdinfo-N.img. On a restore each
 // description is opened once, here, and fetched by the tasks with pidfd_getfd(2).
-import { fstatSync } from "node:fs";
 import { create } from "@bufbuild/protobuf";
 import {
   type FdinfoEntry,
@@ -15,6 +14,7 @@ import { KCMP } from "../../kernel/abi/process.js";
 import { asPid, asTargetFd, type Fd, type TargetFd } from "../../kernel/brand.js";
 import { own } from "../../kernel/own-fd.js";
 import { listFds, readFdinfo, readFdLink } from "../../kernel/proc/fdinfo.js";
+import { statOf } from "../../kernel/stat.js";
 import { sys } from "../../kernel/syscalls.js";
 import { type AnyFileKind, type AnyKind, modeOf, recognise } from "../index.js";
 import type { Descriptor, DumpContext, DumpedProcess, FileCommon, FileRegister, OpenFile } from "../kind.js";
@@ -59,7 +59,7 @@ export class FileTable implements FileRegister {
     const { pid, living, comm } = process;
     const link = readFdLink(living, targetFd) ?? "";
     const fdinfo = readFdinfo(living, targetFd);
-    const stat = fstatSync(duplicate.fd, { bigint: true });
+    const stat = statOf(duplicate.fd);
     const subject = { kind: "file", pid, comm, fd: targetFd, link } as const;
     const file: OpenFile = {
       process,
@@ -84,7 +84,7 @@ export class FileTable implements FileRegister {
     const fdinfo = readFdinfo(own, fd);
     const { pid, comm } = process;
     const subject = { kind: "process", pid, comm } as const;
-    const stat = fstatSync(duplicate, { bigint: true });
+    const stat = statOf(duplicate);
     const file: OpenFile = { process, duplicate, link, subject, stat, ...(fdinfo === undefined ? {} : { fdinfo }) };
     const { id } = this.#find(file, { pid: own, fd });
     this.#note(stat.ino, { pid: own, fd, id });

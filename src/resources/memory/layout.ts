@@ -1,7 +1,6 @@
 // The bounds that the kernel keeps of an address space: code, data, heap, stack, arguments, environment, auxiliary vector, exe.
 // prctl(2) PR_SET_MM_MAP; proc_pid_stat(5) shows all but the end of the heap.
 
-import { fstatSync } from "node:fs";
 import { create } from "@bufbuild/protobuf";
 import { type MmEntry, MmEntrySchema } from "../../images/format/entries.js";
 import { O, O_RDONLY } from "../../kernel/abi/fcntl.js";
@@ -12,6 +11,7 @@ import { own } from "../../kernel/own-fd.js";
 import { AT_NULL, readAuxv } from "../../kernel/proc/auxv.js";
 import { readMappings } from "../../kernel/proc/maps.js";
 import { readProcLink } from "../../kernel/proc/read.js";
+import { statOf } from "../../kernel/stat.js";
 import { sys } from "../../kernel/syscalls.js";
 import type { Inside } from "../../tracee/inside.js";
 import { remote } from "../../tracee/program.js";
@@ -76,7 +76,7 @@ function registerExe(process: DumpedProcess, context: DumpContext): number {
       duplicate: duplicate.fd,
       link: readProcLink(living, "exe") ?? "",
       subject: { kind: "process", pid, comm },
-      stat: fstatSync(duplicate.fd, { bigint: true }),
+      stat: statOf(duplicate.fd),
     },
     O_RDONLY,
   );

@@ -1,9 +1,9 @@
 // The file behind a mapping, seen through /proc/PID/map_files: it names the mapped inode even when the path is gone.
-import { fstatSync } from "node:fs";
 import { O } from "../../kernel/abi/fcntl.js";
 import { AT_FDCWD } from "../../kernel/brand.js";
 import { own } from "../../kernel/own-fd.js";
 import type { Mapping } from "../../kernel/proc/maps.js";
+import { statOf } from "../../kernel/stat.js";
 import { sys } from "../../kernel/syscalls.js";
 import type { DumpedProcess, OpenFile } from "../kind.js";
 
@@ -25,6 +25,6 @@ export function withMappedFile<T>(process: DumpedProcess, mapping: Mapping, use:
     duplicate: duplicate.fd,
     link: linkOf(mapping),
     subject: { kind: "mapping", pid, comm, start, end, path },
-    stat: fstatSync(duplicate.fd, { bigint: true }),
+    stat: statOf(duplicate.fd),
   });
 }

@@ -1,12 +1,12 @@
 // What a process has of the file system: current directory, root, umask. fs-PID.img; proc_pid_cwd(5), chroot(2), umask(2).
 
-import { fstatSync } from "node:fs";
 import { create } from "@bufbuild/protobuf";
 import { type FsEntry, FsEntrySchema } from "../../images/format/entries.js";
 import { O, O_RDONLY } from "../../kernel/abi/fcntl.js";
 import { AT_FDCWD, type TargetFd } from "../../kernel/brand.js";
 import { own } from "../../kernel/own-fd.js";
 import { readProcLink } from "../../kernel/proc/read.js";
+import { statOf } from "../../kernel/stat.js";
 import { sys } from "../../kernel/syscalls.js";
 import type { Inside } from "../../tracee/inside.js";
 import type { DumpContext, DumpedProcess } from "../kind.js";
@@ -28,7 +28,7 @@ function registerDirectory(process: DumpedProcess, name: "cwd" | "root", context
       duplicate: duplicate.fd,
       link: readProcLink(living, name) ?? "",
       subject: { kind: "process", pid, comm },
-      stat: fstatSync(duplicate.fd, { bigint: true }),
+      stat: statOf(duplicate.fd),
     },
     O_RDONLY,
   );

@@ -1,11 +1,11 @@
 // Files of a file system, and what is opened like one: directories, /dev/null and its kind, symbolic links held with O_PATH. open(2).
 
-import { type BigIntStats, lstatSync, statSync } from "node:fs";
 import { create } from "@bufbuild/protobuf";
 import { type RegFileEntry, RegFileEntrySchema } from "../../../images/format/entries.js";
 import { O, SEEK_SET } from "../../../kernel/abi/fcntl.js";
 import { AT_FDCWD, asFd, type Fd } from "../../../kernel/brand.js";
 import { SyscallError } from "../../../kernel/errno.js";
+import { type Stat, statAt } from "../../../kernel/stat.js";
 import { sys } from "../../../kernel/syscalls.js";
 import { StasisError } from "../../../report/error.js";
 import type { DumpContext, FileCommon, FileKind, OpenFile, RestoreContext } from "../../kind.js";
@@ -152,10 +152,7 @@ function isSameDevice({ link, stat }: OpenFile): boolean {
   return stat.rdev !== 0n && there?.rdev === stat.rdev && (there.mode & S_IFMT) === (stat.mode & S_IFMT);
 }
 
-function lookUp(path: string, type: bigint): BigIntStats | undefined {
-  const look = type === S_IFLNK ? lstatSync : statSync;
-  return look(path, { bigint: true, throwIfNoEntry: false });
-}
+const lookUp = (path: string, type: bigint): Stat | undefined => statAt(path, { follow: type !== S_IFLNK });
 
 function checkDevice({ stat, subject }: OpenFile): void {
   const type = stat.mode & S_IFMT;

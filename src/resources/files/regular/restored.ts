@@ -87,12 +87,9 @@ export class RestoredGhosts {
   openThrough(entry: RegFileEntry, open: (path: string) => Fd): Fd {
     const task = this.#taskOf.get(entry.id);
     if (task !== undefined) this.#holdTask(task);
-    const ghost = this.#ghostOf.get(entry.id);
-    const link = this.linkOf(entry.id);
-    if (link !== undefined) this.#dropAfterwards(link);
-    const made = link ?? (ghost === undefined ? entry.name : (this.#made.get(ghost) ?? this.#make(ghost, entry.name)));
+    const made = this.#otherPath(entry);
+    if (made === undefined || made === entry.name || existsSync(entry.name)) return open(made ?? entry.name);
     this.#makeParents(dirname(entry.name));
-    if (made === entry.name || existsSync(entry.name)) return open(made);
     // It had several names: the kernel shows the file by the one under which it was opened.
     linkSync(made, entry.name);
     try {
@@ -100,6 +97,14 @@ export class RestoredGhosts {
     } finally {
       unlinkSync(entry.name);
     }
+  }
+
+  /** Where the file of a ghost or link is; undefined: it is neither. */
+  #otherPath({ id, name }: RegFileEntry): string | undefined {
+    const link = this.linkOf(id);
+    if (link !== undefined) this.#dropAfterwards(link);
+    const ghost = this.#ghostOf.get(id);
+    return link ?? (ghost === undefined ? undefined : (this.#made.get(ghost) ?? this.#make(ghost, name)));
   }
 
   #holdTask(pid: number): void {

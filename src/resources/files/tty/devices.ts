@@ -1,6 +1,6 @@
 // Which character devices are terminals, and what they are called in images: Documentation/admin-guide/devices.txt
 import { TtyType } from "../../../images/format/entries.js";
-import type { FileStat } from "../../kind.js";
+import type { Stat } from "../../../kernel/stat.js";
 
 const TTY_MAJOR = 4;
 const TTYAUX_MAJOR = 5;
@@ -43,7 +43,7 @@ export function terminalKind(rdev: bigint): TerminalKind | undefined {
 }
 
 const CHARACTER = 0o020000n;
-export const isTerminal = ({ mode, rdev }: FileStat): boolean =>
+export const isTerminal = ({ mode, rdev }: Pick<Stat, "mode" | "rdev">): boolean =>
   (mode & 0o170000n) === CHARACTER && terminalKind(rdev) !== undefined;
 
 export const typeOf = {

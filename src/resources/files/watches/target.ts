@@ -1,9 +1,10 @@
 // What a watch of inotify or fanotify is on: an inode, which gets a path for the images where it has one.
-import { fstatSync, readlinkSync, statSync } from "node:fs";
+import { readlinkSync, statSync } from "node:fs";
 import type { FhEntry } from "../../../images/format/entries.js";
 import { F_DUPFD_CLOEXEC, O, O_RDONLY } from "../../../kernel/abi/fcntl.js";
 import { AT_FDCWD, type Fd } from "../../../kernel/brand.js";
 import { unless } from "../../../kernel/errno.js";
+import { statOf } from "../../../kernel/stat.js";
 import { sys } from "../../../kernel/syscalls.js";
 import { StasisError } from "../../../report/error.js";
 import type { DumpContext, OpenFile, RestoreContext } from "../../kind.js";
@@ -53,7 +54,7 @@ export function collectTarget(file: OpenFile, fields: ReadonlyMap<string, string
 
 /** What there is of an inode that its path does not lead to. */
 function reach(file: OpenFile, inode: Fd, type: string, context: DumpContext): "ghost" | "lasting" | "volatile" {
-  const stat = fstatSync(inode, { bigint: true });
+  const stat = statOf(inode);
   if (stat.nlink === 0n) {
     const link = readlinkSync(`/proc/self/fd/${inode}`);
     context.files.register({ process: file.process, duplicate: inode, link, subject: file.subject, stat }, O_RDONLY);
