@@ -27,11 +27,11 @@ export function notifyAll(
   return (script, pid) => client(script, pid) && scripts.notify(script, pid);
 }
 
-/** Notifies the client. Anything but an acknowledgement refuses: another type, success that is false or absent, a closed connection. */
+/** Notifies the client, with the pid of the root where CRIU tells it. Anything but an acknowledgement refuses: another type, success that is false or absent, a closed connection. */
 export function notifyClient(socket: Fd, log: Log): Notify {
   return (script, pid) => {
     log.info(`notifying the client of ${script}`);
-    const notify = { script, ...(pid === undefined ? {} : { pid }) };
+    const notify = { script, ...(pid === undefined || script !== "post-restore" ? {} : { pid }) };
     const sent = sendMessage(socket, encodeResponse({ type: CriuReqType.NOTIFY, success: true, notify }));
     const refusal = sent ? whyRefused(socket) : "the client is gone";
     if (refusal !== undefined) log.warn(`the client refuses ${script}: ${refusal}`);

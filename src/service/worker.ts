@@ -27,6 +27,7 @@ export const AGAIN = "a";
 export const GO_ON = "g";
 export const END = "e";
 const MOST_DUMPS = 16;
+const WAITING = "stasis: waiting for a client";
 
 /** What a worker is told by its supervisor, as JSON. */
 export interface WorkerSettings {
@@ -45,6 +46,7 @@ export function work(engine: Engine, { level, access, idleSeconds }: WorkerSetti
     offered ??= offer(READY);
     return offered && !readableWithin(asFd(LISTENING_FD), 0);
   });
+  process.title = WAITING;
   let dumps = 0;
   for (let waits = offered ?? offer(READY); waits; waits = offer(AGAIN) && mayGoOn()) {
     const connection = acceptFrom(asFd(LISTENING_FD));
@@ -62,7 +64,7 @@ export function work(engine: Engine, { level, access, idleSeconds }: WorkerSetti
 
 /** Says that we wait for a client. False: the supervisor is gone. */
 function offer(word: typeof READY | typeof AGAIN): boolean {
-  process.title = "stasis: waiting for a client";
+  process.title = WAITING;
   dieWithSupervisor(SIG.SIGKILL);
   return tell(word);
 }
