@@ -17,6 +17,7 @@ import { Memfds } from "../resources/files/memfd.js";
 import { Pipes } from "../resources/files/pipe.js";
 import { Ghosts } from "../resources/files/regular/ghost.js";
 import { LinkRemaps } from "../resources/files/regular/links.js";
+import { PacketSockets } from "../resources/files/sockets/packet.js";
 import { TcpConnections } from "../resources/files/sockets/tcp-connections.js";
 import { UnixSockets } from "../resources/files/sockets/unix.js";
 import { FileTable } from "../resources/files/table.js";
@@ -141,9 +142,10 @@ export class CollectedTree implements Disposable {
     const { core, mm } = this.#collectThreads(process, foothold, pagemap);
     mm.vmas = collectMappings(process, pagemap, this.#context);
     this.images.writeLater("ids", task.pid, [ids]);
-    this.images.writeLater("mm", task.pid, [mm]);
     this.images.writeLater("fs", task.pid, [collectFilesystem(process, this.#context)]);
     this.#context.files.collectDescriptors(process, ids.filesId);
+    this.#context.once(PacketSockets).resolveRings(process, mm.vmas);
+    this.images.writeLater("mm", task.pid, [mm]);
     core.ids = ids;
     this.images.writeLater("core", task.pid, [core]);
   }

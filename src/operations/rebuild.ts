@@ -113,8 +113,8 @@ export class Rebuilt implements RestoredProcess, Disposable {
     const backing = (vma: (typeof plan.mm.vmas)[number]): Fd | undefined => {
       if ((vma.status & VmaStatus.ANON_SHARED) !== 0) return shared.fd(vma.shmid);
       if ((vma.status & VmaStatus.AREA_MEMFD) !== 0) return this.#memfdBehind(vma);
-      if ((vma.status & (VmaStatus.FILE_PRIVATE | VmaStatus.FILE_SHARED)) !== 0)
-        return context.files.fd(Number(vma.shmid));
+      const ofFile = VmaStatus.FILE_PRIVATE | VmaStatus.FILE_SHARED | VmaStatus.AREA_SOCKET;
+      if ((vma.status & ofFile) !== 0) return context.files.fd(Number(vma.shmid));
       return undefined;
     };
     const from = parent && parentPages && { parent: { mm: parent.plan.mm, pages: parentPages } };

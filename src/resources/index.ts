@@ -1,7 +1,5 @@
 // THE registry of open files: every kind that an image can name has its row. Forgetting one does not compile.
 import type { FdType } from "../images/format/entries.js";
-import { AF_NETLINK } from "../kernel/abi/netlink.js";
-import { AF_PACKET } from "../kernel/abi/packet.js";
 import { SO_DOMAIN } from "../kernel/abi/socket.js";
 import { epoll } from "./files/epoll.js";
 import { eventfd } from "./files/eventfd.js";
@@ -13,7 +11,9 @@ import { pipe } from "./files/pipe.js";
 import { regular } from "./files/regular/regular.js";
 import { signalfd } from "./files/signalfd.js";
 import { inetSocket } from "./files/sockets/inet.js";
+import { netlinkSocket } from "./files/sockets/netlink.js";
 import { readNumber } from "./files/sockets/options.js";
+import { packetSocket } from "./files/sockets/packet.js";
 import { unixSocket } from "./files/sockets/unix.js";
 import { timerfd } from "./files/timerfd.js";
 import { majorOf } from "./files/tty/devices.js";
@@ -51,9 +51,9 @@ export const fileKinds = {
   INETSK: inetSocket,
   INOTIFY: inotify,
   MEMFD: memfd,
-  NETLINKSK: refused("NETLINKSK", "netlink sockets, netlink(7)", { socket: [AF_NETLINK] }),
+  NETLINKSK: netlinkSocket,
   NS: namespaceFile,
-  PACKETSK: refused("PACKETSK", "packet sockets, packet(7)", { socket: [AF_PACKET] }),
+  PACKETSK: packetSocket,
   PIDFD: pidfd,
   PIPE: pipe,
   REG: regular,

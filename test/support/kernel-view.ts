@@ -125,7 +125,7 @@ function showMapping(mapping: Mapping, objects: Objects): string {
   const rights = `${readable ? "r" : "-"}${writable ? "w" : "-"}${executable ? "x" : "-"}${shared ? "s" : "p"}`;
   const flags = [...mapping.vmFlags].filter((letters) => !VOLATILE_FLAGS.includes(letters)).join(" ");
   const object = deleted ? ` (deleted #${objects.number(`inode ${inode}`)})` : "";
-  return `${rights} ${path}${object}${anonName && `[${anonName}]`} {${flags}}`;
+  return `${rights} ${objects.name(path)}${object}${anonName && `[${anonName}]`} {${flags}}`;
 }
 
 /** Lines of fdinfo that count time or number objects. */

@@ -11,6 +11,7 @@ export const SOCK = flags({
   SOCK_DGRAM: 2,
   SOCK_RAW: 3,
   SOCK_SEQPACKET: 5,
+  SOCK_PACKET: 10,
   SOCK_NONBLOCK: 0o4000,
   SOCK_CLOEXEC: 0o2000000,
 });
@@ -170,6 +171,16 @@ export const socketCalls = {
   getsockname: syscall(
     "getsockname",
     51,
+    [
+      ["fd", fd],
+      ["address", buffer],
+      ["lengthBytes", buffer],
+    ],
+    nothing,
+  ),
+  getpeername: syscall(
+    "getpeername",
+    52,
     [
       ["fd", fd],
       ["address", buffer],

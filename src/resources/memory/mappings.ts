@@ -40,7 +40,7 @@ const unsupported: Readonly<Record<string, string>> = {
 };
 
 /** What a mapping is, before its file is known. */
-type Nature = { readonly of: "nothing" | "file" | "segment"; readonly status: number };
+type Nature = { readonly of: "nothing" | "file" | "segment" | "ring"; readonly status: number };
 
 export function collectMappings(process: DumpedProcess, pagemap: Fd, context: DumpContext): VmaEntry[] {
   const mappings = process.mappings.map((mapping) => collectMapping(process, mapping, context));
@@ -113,6 +113,8 @@ function natureOf(process: DumpedProcess, mapping: Mapping): Nature {
   }
   if (isRing(mapping)) return { of: "nothing", status: VmaStatus.AREA_AIORING };
   if (isShm(mapping)) return { of: "segment", status: regular | VmaStatus.ANON_SHARED | VmaStatus.AREA_SYSVIPC };
+  // The id of the socket is known when the descriptors are: PacketSockets.
+  if (path.startsWith("socket:")) return { of: "ring", status: regular | VmaStatus.AREA_SOCKET };
   const memfd = isMemfdLink(linkOf(mapping)) ? VmaStatus.AREA_MEMFD : 0;
   return { of: "file", status: regular | memfd | (mapping.shared ? VmaStatus.FILE_SHARED : VmaStatus.FILE_PRIVATE) };
 }
@@ -125,8 +127,6 @@ function refuseUnsupported(process: DumpedProcess, mapping: Mapping): void {
     if (mapping.vmFlags.has(letters)) throw refused(process, mapping, unsupported[letters] ?? letters);
   if (mapping.path.startsWith("anon_inode:"))
     throw refused(process, mapping, `it is memory of ${mapping.path}, which is not supported`);
-  if (mapping.path.startsWith("socket:"))
-    throw refused(process, mapping, "a ring of a packet socket is not supported yet");
 }
 
 function refused({ pid, comm }: DumpedProcess, { start, end, path }: Mapping, reason: string): StasisError {
@@ -152,7 +152,7 @@ function flagsOf(mapping: Mapping, nature: Nature): number {
   const has = (letters: string, flag: number) => (mapping.vmFlags.has(letters) ? flag : 0);
   return (
     (mapping.shared ? MAP.MAP_SHARED : MAP.MAP_PRIVATE) |
-    (nature.of === "file" ? 0 : MAP.MAP_ANONYMOUS) |
+    (nature.of === "file" || nature.of === "ring" ? 0 : MAP.MAP_ANONYMOUS) |
     has("gd", MAP.MAP_GROWSDOWN) |
     has("nr", MAP.MAP_NORESERVE) |
     has("lo", MAP.MAP_LOCKED) |

@@ -9,7 +9,7 @@ import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { FownEntry } from "./owner_pb.js";
 import { file_owner } from "./owner_pb.js";
 import { file_show } from "./show_pb.js";
-import type { SkOptsEntry, SkShutdown } from "./socket-options_pb.js";
+import type { SkOptsEntry, SkShutdown, SocketOptionEntry } from "./socket-options_pb.js";
 import { file_socket_options } from "./socket-options_pb.js";
 import type { TcpOptsEntry } from "./tcp_pb.js";
 import { file_tcp } from "./tcp_pb.js";
@@ -19,7 +19,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file inet.proto.
  */
 export const file_inet: GenFile = /*@__PURE__*/
-  fileDesc("CgppbmV0LnByb3RvEg1zdGFzaXMuaW1hZ2VzIlsKDklwT3B0c1Jhd0VudHJ5Eg8KB2hkcmluY2wYASABKAgSEAoIbm9kZWZyYWcYAiABKAgSEAoIY2hlY2tzdW0YAyABKAgSFAoMaWNtcHZfZmlsdGVyGAQgAygNInYKC0lwT3B0c0VudHJ5EhAKCGZyZWViaW5kGAEgASgIEioKA3JhdxgEIAEoCzIdLnN0YXNpcy5pbWFnZXMuSXBPcHRzUmF3RW50cnkSDwoHcGt0aW5mbxgFIAEoCBILCgN0b3MYBiABKA0SCwoDdHRsGAcgASgNIj8KEVNvY2tldE9wdGlvbkVudHJ5Eg0KBWxldmVsGAEgAigNEgwKBG5hbWUYAiACKA0SDQoFdmFsdWUYAyACKAwi5QQKC0luZXRTa0VudHJ5EgoKAmlkGAEgAigNEgsKA2lubxgCIAIoDRIiCgZmYW1pbHkYAyACKA1CEtrzGA5hZGRyZXNzLWZhbWlseRIdCgR0eXBlGAQgAigNQg/a8xgLc29ja2V0LXR5cGUSHgoFcHJvdG8YBSACKA1CD9rzGAtpcC1wcm90b2NvbBIcCgVzdGF0ZRgGIAIoDUIN2vMYCXRjcC1zdGF0ZRIQCghzcmNfcG9ydBgHIAIoDRIQCghkc3RfcG9ydBgIIAIoDRIXCgVmbGFncxgJIAIoDUII0vMYBG9wZW4SDwoHYmFja2xvZxgKIAIoDRIWCghzcmNfYWRkchgLIAMoDUIEyPMYBRIWCghkc3RfYWRkchgMIAMoDUIEyPMYBRImCgRmb3duGA0gAigLMhguc3Rhc2lzLmltYWdlcy5Gb3duRW50cnkSKAoEb3B0cxgOIAIoCzIaLnN0YXNpcy5pbWFnZXMuU2tPcHRzRW50cnkSDgoGdjZvbmx5GA8gASgIEisKB2lwX29wdHMYECABKAsyGi5zdGFzaXMuaW1hZ2VzLklwT3B0c0VudHJ5Eg4KBmlmbmFtZRgRIAEoCRINCgVuc19pZBgSIAEoDRIrCghzaHV0ZG93bhgTIAEoDjIZLnN0YXNpcy5pbWFnZXMuU2tTaHV0ZG93bhItCgh0Y3Bfb3B0cxgUIAEoCzIbLnN0YXNpcy5pbWFnZXMuVGNwT3B0c0VudHJ5EjQKCW1vcmVfb3B0cxjoByADKAsyIC5zdGFzaXMuaW1hZ2VzLlNvY2tldE9wdGlvbkVudHJ5", [file_owner, file_show, file_socket_options, file_tcp]);
+  fileDesc("CgppbmV0LnByb3RvEg1zdGFzaXMuaW1hZ2VzIlsKDklwT3B0c1Jhd0VudHJ5Eg8KB2hkcmluY2wYASABKAgSEAoIbm9kZWZyYWcYAiABKAgSEAoIY2hlY2tzdW0YAyABKAgSFAoMaWNtcHZfZmlsdGVyGAQgAygNInYKC0lwT3B0c0VudHJ5EhAKCGZyZWViaW5kGAEgASgIEioKA3JhdxgEIAEoCzIdLnN0YXNpcy5pbWFnZXMuSXBPcHRzUmF3RW50cnkSDwoHcGt0aW5mbxgFIAEoCBILCgN0b3MYBiABKA0SCwoDdHRsGAcgASgNIuUECgtJbmV0U2tFbnRyeRIKCgJpZBgBIAIoDRILCgNpbm8YAiACKA0SIgoGZmFtaWx5GAMgAigNQhLa8xgOYWRkcmVzcy1mYW1pbHkSHQoEdHlwZRgEIAIoDUIP2vMYC3NvY2tldC10eXBlEh4KBXByb3RvGAUgAigNQg/a8xgLaXAtcHJvdG9jb2wSHAoFc3RhdGUYBiACKA1CDdrzGAl0Y3Atc3RhdGUSEAoIc3JjX3BvcnQYByACKA0SEAoIZHN0X3BvcnQYCCACKA0SFwoFZmxhZ3MYCSACKA1CCNLzGARvcGVuEg8KB2JhY2tsb2cYCiACKA0SFgoIc3JjX2FkZHIYCyADKA1CBMjzGAUSFgoIZHN0X2FkZHIYDCADKA1CBMjzGAUSJgoEZm93bhgNIAIoCzIYLnN0YXNpcy5pbWFnZXMuRm93bkVudHJ5EigKBG9wdHMYDiACKAsyGi5zdGFzaXMuaW1hZ2VzLlNrT3B0c0VudHJ5Eg4KBnY2b25seRgPIAEoCBIrCgdpcF9vcHRzGBAgASgLMhouc3Rhc2lzLmltYWdlcy5JcE9wdHNFbnRyeRIOCgZpZm5hbWUYESABKAkSDQoFbnNfaWQYEiABKA0SKwoIc2h1dGRvd24YEyABKA4yGS5zdGFzaXMuaW1hZ2VzLlNrU2h1dGRvd24SLQoIdGNwX29wdHMYFCABKAsyGy5zdGFzaXMuaW1hZ2VzLlRjcE9wdHNFbnRyeRI0Cgltb3JlX29wdHMY6AcgAygLMiAuc3Rhc2lzLmltYWdlcy5Tb2NrZXRPcHRpb25FbnRyeQ", [file_owner, file_show, file_socket_options, file_tcp]);
 
 /**
  * @generated from message stasis.images.IpOptsRawEntry
@@ -89,35 +89,6 @@ export type IpOptsEntry = Message<"stasis.images.IpOptsEntry"> & {
  */
 export const IpOptsEntrySchema: GenMessage<IpOptsEntry> = /*@__PURE__*/
   messageDesc(file_inet, 1);
-
-/**
- * An option of setsockopt(2) for which CRIU's format has no field.
- *
- * @generated from message stasis.images.SocketOptionEntry
- */
-export type SocketOptionEntry = Message<"stasis.images.SocketOptionEntry"> & {
-  /**
-   * @generated from field: required uint32 level = 1;
-   */
-  level: number;
-
-  /**
-   * @generated from field: required uint32 name = 2;
-   */
-  name: number;
-
-  /**
-   * @generated from field: required bytes value = 3;
-   */
-  value: Uint8Array;
-};
-
-/**
- * Describes the message stasis.images.SocketOptionEntry.
- * Use `create(SocketOptionEntrySchema)` to create a new message.
- */
-export const SocketOptionEntrySchema: GenMessage<SocketOptionEntry> = /*@__PURE__*/
-  messageDesc(file_inet, 2);
 
 /**
  * @generated from message stasis.images.InetSkEntry
@@ -240,5 +211,5 @@ export type InetSkEntry = Message<"stasis.images.InetSkEntry"> & {
  * Use `create(InetSkEntrySchema)` to create a new message.
  */
 export const InetSkEntrySchema: GenMessage<InetSkEntry> = /*@__PURE__*/
-  messageDesc(file_inet, 3);
+  messageDesc(file_inet, 2);
 

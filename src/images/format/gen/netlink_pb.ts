@@ -9,7 +9,7 @@ import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { FownEntry } from "./owner_pb.js";
 import { file_owner } from "./owner_pb.js";
 import { file_show } from "./show_pb.js";
-import type { SkOptsEntry } from "./socket-options_pb.js";
+import type { SkOptsEntry, SocketOptionEntry } from "./socket-options_pb.js";
 import { file_socket_options } from "./socket-options_pb.js";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file netlink.proto.
  */
 export const file_netlink: GenFile = /*@__PURE__*/
-  fileDesc("Cg1uZXRsaW5rLnByb3RvEg1zdGFzaXMuaW1hZ2VzIpECCg5OZXRsaW5rU2tFbnRyeRIKCgJpZBgBIAIoDRILCgNpbm8YAiACKA0SEAoIcHJvdG9jb2wYAyACKA0SDQoFc3RhdGUYBCACKA0SFwoFZmxhZ3MYBiACKA1CCNLzGARvcGVuEg4KBnBvcnRpZBgHIAIoDRIUCgZncm91cHMYCCADKA1CBMjzGAESEgoKZHN0X3BvcnRpZBgJIAIoDRIRCglkc3RfZ3JvdXAYCiACKA0SJgoEZm93bhgLIAIoCzIYLnN0YXNpcy5pbWFnZXMuRm93bkVudHJ5EigKBG9wdHMYDCACKAsyGi5zdGFzaXMuaW1hZ2VzLlNrT3B0c0VudHJ5Eg0KBW5zX2lkGA0gASgN", [file_owner, file_show, file_socket_options]);
+  fileDesc("Cg1uZXRsaW5rLnByb3RvEg1zdGFzaXMuaW1hZ2VzIscCCg5OZXRsaW5rU2tFbnRyeRIKCgJpZBgBIAIoDRILCgNpbm8YAiACKA0SEAoIcHJvdG9jb2wYAyACKA0SDQoFc3RhdGUYBCACKA0SFwoFZmxhZ3MYBiACKA1CCNLzGARvcGVuEg4KBnBvcnRpZBgHIAIoDRIUCgZncm91cHMYCCADKA1CBMjzGAESEgoKZHN0X3BvcnRpZBgJIAIoDRIRCglkc3RfZ3JvdXAYCiACKA0SJgoEZm93bhgLIAIoCzIYLnN0YXNpcy5pbWFnZXMuRm93bkVudHJ5EigKBG9wdHMYDCACKAsyGi5zdGFzaXMuaW1hZ2VzLlNrT3B0c0VudHJ5Eg0KBW5zX2lkGA0gASgNEjQKCW1vcmVfb3B0cxjoByADKAsyIC5zdGFzaXMuaW1hZ2VzLlNvY2tldE9wdGlvbkVudHJ5", [file_owner, file_show, file_socket_options]);
 
 /**
  * @generated from message stasis.images.NetlinkSkEntry
@@ -84,6 +84,13 @@ export type NetlinkSkEntry = Message<"stasis.images.NetlinkSkEntry"> & {
    * @generated from field: optional uint32 ns_id = 13;
    */
   nsId: number;
+
+  /**
+   * Ours: CRIU passes over it.
+   *
+   * @generated from field: repeated stasis.images.SocketOptionEntry more_opts = 1000;
+   */
+  moreOpts: SocketOptionEntry[];
 };
 
 /**

@@ -9,7 +9,7 @@ import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { FownEntry } from "./owner_pb.js";
 import { file_owner } from "./owner_pb.js";
 import { file_show } from "./show_pb.js";
-import type { SkOptsEntry } from "./socket-options_pb.js";
+import type { SkOptsEntry, SocketOptionEntry } from "./socket-options_pb.js";
 import { file_socket_options } from "./socket-options_pb.js";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file packet.proto.
  */
 export const file_packet: GenFile = /*@__PURE__*/
-  fileDesc("CgxwYWNrZXQucHJvdG8SDXN0YXNpcy5pbWFnZXMiOQoMUGFja2V0TWNsaXN0Eg0KBWluZGV4GAEgAigNEgwKBHR5cGUYAiACKA0SDAoEYWRkchgDIAIoDCKTAQoKUGFja2V0UmluZxISCgpibG9ja19zaXplGAEgAigNEhAKCGJsb2NrX25yGAIgAigNEhIKCmZyYW1lX3NpemUYAyACKA0SEAoIZnJhbWVfbnIYBCACKA0SEgoKcmV0aXJlX3RtbxgFIAIoDRITCgtzaXplb2ZfcHJpdhgGIAIoDRIQCghmZWF0dXJlcxgHIAIoDSKOBAoPUGFja2V0U29ja0VudHJ5EgoKAmlkGAEgAigNEh0KBHR5cGUYAiACKA1CD9rzGAtzb2NrZXQtdHlwZRIWCghwcm90b2NvbBgDIAIoDUIEyPMYARIXCgVmbGFncxgEIAIoDUII0vMYBG9wZW4SDwoHaWZpbmRleBgFIAIoDRImCgRmb3duGAYgAigLMhguc3Rhc2lzLmltYWdlcy5Gb3duRW50cnkSKAoEb3B0cxgHIAIoCzIaLnN0YXNpcy5pbWFnZXMuU2tPcHRzRW50cnkSDwoHdmVyc2lvbhgIIAIoDRIPCgdyZXNlcnZlGAkgAigNEhAKCGF1eF9kYXRhGAogAigIEhAKCG9yaWdfZGV2GAsgAigIEhAKCHZuZXRfaGRyGAwgAigIEgwKBGxvc3MYDSACKAgSEQoJdGltZXN0YW1wGA4gAigNEhMKC2NvcHlfdGhyZXNoGA8gAigNEisKBm1jbGlzdBgQIAMoCzIbLnN0YXNpcy5pbWFnZXMuUGFja2V0TWNsaXN0EhoKBmZhbm91dBgRIAEoDToKNDI5NDk2NzI5NRIqCgdyeF9yaW5nGBIgASgLMhkuc3Rhc2lzLmltYWdlcy5QYWNrZXRSaW5nEioKB3R4X3JpbmcYEyABKAsyGS5zdGFzaXMuaW1hZ2VzLlBhY2tldFJpbmcSDQoFbnNfaWQYFCABKA0", [file_owner, file_show, file_socket_options]);
+  fileDesc("CgxwYWNrZXQucHJvdG8SDXN0YXNpcy5pbWFnZXMiOQoMUGFja2V0TWNsaXN0Eg0KBWluZGV4GAEgAigNEgwKBHR5cGUYAiACKA0SDAoEYWRkchgDIAIoDCKTAQoKUGFja2V0UmluZxISCgpibG9ja19zaXplGAEgAigNEhAKCGJsb2NrX25yGAIgAigNEhIKCmZyYW1lX3NpemUYAyACKA0SEAoIZnJhbWVfbnIYBCACKA0SEgoKcmV0aXJlX3RtbxgFIAIoDRITCgtzaXplb2ZfcHJpdhgGIAIoDRIQCghmZWF0dXJlcxgHIAIoDSLEBAoPUGFja2V0U29ja0VudHJ5EgoKAmlkGAEgAigNEh0KBHR5cGUYAiACKA1CD9rzGAtzb2NrZXQtdHlwZRIWCghwcm90b2NvbBgDIAIoDUIEyPMYARIXCgVmbGFncxgEIAIoDUII0vMYBG9wZW4SDwoHaWZpbmRleBgFIAIoDRImCgRmb3duGAYgAigLMhguc3Rhc2lzLmltYWdlcy5Gb3duRW50cnkSKAoEb3B0cxgHIAIoCzIaLnN0YXNpcy5pbWFnZXMuU2tPcHRzRW50cnkSDwoHdmVyc2lvbhgIIAIoDRIPCgdyZXNlcnZlGAkgAigNEhAKCGF1eF9kYXRhGAogAigIEhAKCG9yaWdfZGV2GAsgAigIEhAKCHZuZXRfaGRyGAwgAigIEgwKBGxvc3MYDSACKAgSEQoJdGltZXN0YW1wGA4gAigNEhMKC2NvcHlfdGhyZXNoGA8gAigNEisKBm1jbGlzdBgQIAMoCzIbLnN0YXNpcy5pbWFnZXMuUGFja2V0TWNsaXN0EhoKBmZhbm91dBgRIAEoDToKNDI5NDk2NzI5NRIqCgdyeF9yaW5nGBIgASgLMhkuc3Rhc2lzLmltYWdlcy5QYWNrZXRSaW5nEioKB3R4X3JpbmcYEyABKAsyGS5zdGFzaXMuaW1hZ2VzLlBhY2tldFJpbmcSDQoFbnNfaWQYFCABKA0SNAoJbW9yZV9vcHRzGOgHIAMoCzIgLnN0YXNpcy5pbWFnZXMuU29ja2V0T3B0aW9uRW50cnk", [file_owner, file_show, file_socket_options]);
 
 /**
  * @generated from message stasis.images.PacketMclist
@@ -198,6 +198,13 @@ export type PacketSockEntry = Message<"stasis.images.PacketSockEntry"> & {
    * @generated from field: optional uint32 ns_id = 20;
    */
   nsId: number;
+
+  /**
+   * Ours: CRIU passes over it.
+   *
+   * @generated from field: repeated stasis.images.SocketOptionEntry more_opts = 1000;
+   */
+  moreOpts: SocketOptionEntry[];
 };
 
 /**

@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file socket-options.proto.
  */
 export const file_socket_options: GenFile = /*@__PURE__*/
-  fileDesc("ChRzb2NrZXQtb3B0aW9ucy5wcm90bxINc3Rhc2lzLmltYWdlcyKuBAoLU2tPcHRzRW50cnkSEQoJc29fc25kYnVmGAEgAigNEhEKCXNvX3JjdmJ1ZhgCIAIoDRIWCg5zb19zbmRfdG1vX3NlYxgDIAIoBBIXCg9zb19zbmRfdG1vX3VzZWMYBCACKAQSFgoOc29fcmN2X3Rtb19zZWMYBSACKAQSFwoPc29fcmN2X3Rtb191c2VjGAYgAigEEhEKCXJldXNlYWRkchgHIAEoCBITCgtzb19wcmlvcml0eRgIIAEoDRITCgtzb19yY3Zsb3dhdBgJIAEoDRIVCgdzb19tYXJrGAogASgNQgTI8xgBEhMKC3NvX3Bhc3NjcmVkGAsgASgIEhIKCnNvX3Bhc3NzZWMYDCABKAgSFAoMc29fZG9udHJvdXRlGA0gASgIEhMKC3NvX25vX2NoZWNrGA4gASgIEhQKDHNvX2JvdW5kX2RldhgPIAEoCRIXCglzb19maWx0ZXIYECADKAZCBMjzGAESFAoMc29fcmV1c2Vwb3J0GBEgASgIEhQKDHNvX2Jyb2FkY2FzdBgSIAEoCBIUCgxzb19rZWVwYWxpdmUYEyABKAgSEwoLdGNwX2tlZXBjbnQYFCABKA0SFAoMdGNwX2tlZXBpZGxlGBUgASgNEhUKDXRjcF9rZWVwaW50dmwYFiABKA0SFAoMc29fb29iaW5saW5lGBcgASgNEhEKCXNvX2xpbmdlchgYIAEoDRITCgtzb19idWZfbG9jaxgZIAEoDSo1CgpTa1NodXRkb3duEggKBE5PTkUQABIICgRSRUFEEAESCQoFV1JJVEUQAhIICgRCT1RIEAM", [file_show]);
+  fileDesc("ChRzb2NrZXQtb3B0aW9ucy5wcm90bxINc3Rhc2lzLmltYWdlcyKuBAoLU2tPcHRzRW50cnkSEQoJc29fc25kYnVmGAEgAigNEhEKCXNvX3JjdmJ1ZhgCIAIoDRIWCg5zb19zbmRfdG1vX3NlYxgDIAIoBBIXCg9zb19zbmRfdG1vX3VzZWMYBCACKAQSFgoOc29fcmN2X3Rtb19zZWMYBSACKAQSFwoPc29fcmN2X3Rtb191c2VjGAYgAigEEhEKCXJldXNlYWRkchgHIAEoCBITCgtzb19wcmlvcml0eRgIIAEoDRITCgtzb19yY3Zsb3dhdBgJIAEoDRIVCgdzb19tYXJrGAogASgNQgTI8xgBEhMKC3NvX3Bhc3NjcmVkGAsgASgIEhIKCnNvX3Bhc3NzZWMYDCABKAgSFAoMc29fZG9udHJvdXRlGA0gASgIEhMKC3NvX25vX2NoZWNrGA4gASgIEhQKDHNvX2JvdW5kX2RldhgPIAEoCRIXCglzb19maWx0ZXIYECADKAZCBMjzGAESFAoMc29fcmV1c2Vwb3J0GBEgASgIEhQKDHNvX2Jyb2FkY2FzdBgSIAEoCBIUCgxzb19rZWVwYWxpdmUYEyABKAgSEwoLdGNwX2tlZXBjbnQYFCABKA0SFAoMdGNwX2tlZXBpZGxlGBUgASgNEhUKDXRjcF9rZWVwaW50dmwYFiABKA0SFAoMc29fb29iaW5saW5lGBcgASgNEhEKCXNvX2xpbmdlchgYIAEoDRITCgtzb19idWZfbG9jaxgZIAEoDSI/ChFTb2NrZXRPcHRpb25FbnRyeRINCgVsZXZlbBgBIAIoDRIMCgRuYW1lGAIgAigNEg0KBXZhbHVlGAMgAigMKjUKClNrU2h1dGRvd24SCAoETk9ORRAAEggKBFJFQUQQARIJCgVXUklURRACEggKBEJPVEgQAw", [file_show]);
 
 /**
  * @generated from message stasis.images.SkOptsEntry
@@ -161,6 +161,35 @@ export type SkOptsEntry = Message<"stasis.images.SkOptsEntry"> & {
  */
 export const SkOptsEntrySchema: GenMessage<SkOptsEntry> = /*@__PURE__*/
   messageDesc(file_socket_options, 0);
+
+/**
+ * An option of setsockopt(2) for which CRIU's format has no field.
+ *
+ * @generated from message stasis.images.SocketOptionEntry
+ */
+export type SocketOptionEntry = Message<"stasis.images.SocketOptionEntry"> & {
+  /**
+   * @generated from field: required uint32 level = 1;
+   */
+  level: number;
+
+  /**
+   * @generated from field: required uint32 name = 2;
+   */
+  name: number;
+
+  /**
+   * @generated from field: required bytes value = 3;
+   */
+  value: Uint8Array;
+};
+
+/**
+ * Describes the message stasis.images.SocketOptionEntry.
+ * Use `create(SocketOptionEntrySchema)` to create a new message.
+ */
+export const SocketOptionEntrySchema: GenMessage<SocketOptionEntry> = /*@__PURE__*/
+  messageDesc(file_socket_options, 1);
 
 /**
  * @generated from enum stasis.images.SkShutdown
