@@ -9,7 +9,7 @@ import { PagemapFlag } from "../../src/images/format/pagemap.js";
 import type { ImageWriter } from "../../src/images/writer.js";
 
 /** Lists that crit 3.17 does not know. */
-const young = new Set(["cap_amb", "ipv4_sysctl", "unix_conf"]);
+const young = new Set(["cap_amb", "ipv4_sysctl", "more_opts", "unix_conf"]);
 
 /** A message with the fields that every CRIU knows: numbers are those of the fields, texts their names. */
 function sample(schema: DescMessage): Message {

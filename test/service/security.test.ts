@@ -96,7 +96,7 @@ test("a process of somebody else cannot be dumped, and runs on", async () => {
   const imagesDirectory = newDirectory(NOBODY);
   const { failed = "" } = asNobody("dump", { pid: program.pid, imagesDirectory });
   assert.match(failed, new RegExp(`pid ${program.pid}.*: `));
-  assert.equal(readStat(program.pid)?.state, "S");
+  assert.match(readStat(program.pid)?.state ?? "gone", /^[SR]$/);
   assert.equal(readStatus(program.pid)?.tracerPid ?? 0, 0);
 });
 
@@ -107,7 +107,7 @@ test("a directory that the client cannot write to gets no images", async () => {
     assert.match(failed ?? "", /EACCES|permission denied/i);
     assert.deepEqual(readdirSync(path), []);
   }
-  assert.equal(readStat(program.pid)?.state, "S");
+  assert.match(readStat(program.pid)?.state ?? "gone", /^[SR]$/);
 });
 
 test("credentials that the client does not have are not restored, and nothing is left of the attempt", async () => {
