@@ -29,11 +29,6 @@ const refusals: Readonly<Record<string, { readonly title: string; readonly sente
     sentence:
       /^Cannot dump the file fd 3 -> anon_inode:bpf-map of pid PID "refused": BPF maps, bpf\(2\), are not supported yet; have/,
   },
-  semaphore: {
-    title: "an eventfd in semaphore mode",
-    sentence:
-      /^Cannot dump the file fd 3 -> anon_inode:\[eventfd\] of pid PID "refused": it is an eventfd in semaphore mode, for which the image format has no place; use/,
-  },
   seccomp: {
     title: "a filter of system calls that asks a listener",
     sentence:

@@ -103,7 +103,6 @@ int main(int count, char **arguments)
 	else if (is(what, "userfault")) make_userfault();
 	else if (is(what, "watched")) make_watched_memory();
 	else if (is(what, "bpf")) make_bpf_map();
-	else if (is(what, "semaphore")) must(eventfd(3, EFD_SEMAPHORE));
 	else if (is(what, "seccomp")) ask_listener();
 	else if (is(what, "traced")) trace(getpid());
 	else if (is(what, "traced-child")) {

@@ -4,7 +4,8 @@ import { EventfdFileEntrySchema } from "../../images/format/entries.js";
 import { O } from "../../kernel/abi/fcntl.js";
 import { sys } from "../../kernel/syscalls.js";
 import type { FileKind } from "../kind.js";
-import { refuseFile } from "./refuse.js";
+
+const EFD_SEMAPHORE = 1;
 
 export const eventfd: FileKind<"efd"> = {
   support: "full",
@@ -12,22 +13,20 @@ export const eventfd: FileKind<"efd"> = {
   field: "efd",
   summary: "event counters, eventfd(2)",
   signatures: [{ anonInode: "[eventfd]" }],
-  limits: ["semaphore mode (EFD_SEMAPHORE) has no place in the image format, and is refused"],
+  limits: ["semaphore mode (EFD_SEMAPHORE) is carried over by stasis alone: CRIU's images have no place for it"],
 
   collect(file, common) {
     const field = (name: string) => file.fdinfo?.fields.get(name)?.[0];
-    if (field("eventfd-semaphore") === "1") {
-      throw refuseFile(
-        file.subject,
-        "it is an eventfd in semaphore mode, for which the image format has no place",
-        "use EFD_SEMAPHORE no more",
-      );
-    }
-    return create(EventfdFileEntrySchema, { ...common, counter: BigInt(`0x${field("eventfd-count") ?? "0"}`) });
+    const semaphore = field("eventfd-semaphore") === "1";
+    return create(EventfdFileEntrySchema, {
+      ...common,
+      counter: BigInt(`0x${field("eventfd-count") ?? "0"}`),
+      ...(semaphore ? { semaphore } : {}),
+    });
   },
 
-  open({ counter, flags }) {
-    const fd = sys.eventfd2(0, (flags & O.O_NONBLOCK) | O.O_CLOEXEC);
+  open({ counter, flags, semaphore }) {
+    const fd = sys.eventfd2(0, (flags & O.O_NONBLOCK) | O.O_CLOEXEC | (semaphore ? EFD_SEMAPHORE : 0));
     // eventfd(2) takes 32 bits; the counter has 64.
     if (counter !== 0n) sys.write(fd, new Uint8Array(BigUint64Array.of(counter).buffer), 8);
     return fd;

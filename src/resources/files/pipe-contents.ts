@@ -3,7 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import type { ImageDirectory } from "../../images/directory.js";
 import { type PipeDataEntry, PipeDataEntrySchema } from "../../images/format/entries.js";
 import { invalid } from "../../images/format/fault.js";
-import { F_GETPIPE_SZ, F_SETPIPE_SZ, O, O_ACCMODE } from "../../kernel/abi/fcntl.js";
+import { F_GETFL, F_GETPIPE_SZ, F_SETFL, F_SETPIPE_SZ, O, O_ACCMODE } from "../../kernel/abi/fcntl.js";
 import { SPLICE_F_NONBLOCK } from "../../kernel/abi/uio.js";
 import { AT_FDCWD, asFd, type Fd } from "../../kernel/brand.js";
 import { unless } from "../../kernel/errno.js";
@@ -34,8 +34,12 @@ export function peekPipe(end: Fd, pipeId: number): PipeContents {
   // EAGAIN: it is empty and somebody may still write; 0: it is empty and nobody can.
   const length = unless("EAGAIN", () => sys.tee(source.fd, write.fd, BigInt(capacity), SPLICE_F_NONBLOCK)) ?? 0;
   const bytes = new Uint8Array(length);
-  for (let done = 0; done < length; ) done += sys.read(read.fd, bytes.subarray(done), length - done);
-  return { entry: create(PipeDataEntrySchema, { pipeId, bytes: length, size: capacity }), bytes };
+  // Buffers that tee(2) copies are packets as they were: a read ends with each.
+  const reads: number[] = [];
+  for (let done = 0; done < length; done += reads.at(-1) ?? 0)
+    reads.push(sys.read(read.fd, bytes.subarray(done), length - done));
+  const packets = reads.length > 1 ? reads : [];
+  return { entry: create(PipeDataEntrySchema, { pipeId, bytes: length, size: capacity, packets }), bytes };
 }
 
 /** Writes pipes-data.img or fifo-data.img. */
@@ -58,6 +62,9 @@ export function readContents(images: ImageDirectory, name: "pipes-data" | "fifo-
   using reader = images.reader(name, undefined);
   while (reader !== undefined && reader.remaining > 0) {
     const entry = reader.expect(PipeDataEntrySchema);
+    const sum = entry.packets.reduce((all, length) => all + length, 0);
+    if (entry.packets.length > 0 && (sum !== entry.bytes || entry.packets.includes(0)))
+      throw invalid({ file: `${name}.img` }, `the packets of pipe ${entry.pipeId} are not the bytes that it has`);
     contents.set(entry.pipeId, { entry, bytes: reader.blob(entry.bytes) });
   }
   return contents;
@@ -80,5 +87,21 @@ export function checkContents(
 export function fillPipe(write: Fd, { entry, bytes }: PipeContents): void {
   if (entry.size !== 0 && sys.fcntlSet(write, F_GETPIPE_SZ, 0) !== entry.size)
     sys.fcntlSet(write, F_SETPIPE_SZ, entry.size);
+  if (entry.packets.length > 0) {
+    fillPackets(write, entry.packets, bytes);
+    return;
+  }
   for (let done = 0; done < bytes.byteLength; ) done += sys.write(write, bytes.subarray(done), bytes.byteLength - done);
+}
+
+/** Each write in packet mode is one, whatever mode the end was in. */
+function fillPackets(write: Fd, packets: readonly number[], bytes: Uint8Array): void {
+  const flags = sys.fcntlSet(write, F_GETFL, 0);
+  sys.fcntlSet(write, F_SETFL, flags | O.O_DIRECT);
+  let done = 0;
+  for (const length of packets) {
+    sys.write(write, bytes.subarray(done, done + length), length);
+    done += length;
+  }
+  sys.fcntlSet(write, F_SETFL, flags);
 }

@@ -22,7 +22,7 @@ export const pipe: FileKind<"pipe"> = {
   field: "pipe",
   summary: "pipes, pipe(2)",
   signatures: [{ mode: "fifo", link: /^pipe:\[/ }],
-  limits: ["the packet boundaries of a pipe in packet mode (O_DIRECT) are not carried over"],
+  limits: ["packet boundaries (O_DIRECT) are carried over by stasis alone: CRIU's images have no place for them"],
 
   collect(file, common, context) {
     const pipeId = Number(file.stat.ino);

@@ -83,6 +83,11 @@ int main(void)
 	must(write(no_writer[1], "the last words", 14));
 	close(no_writer[1]);
 	must(pipe2(packets, O_DIRECT | O_NONBLOCK));
+	int kept[2], left[2], semaphore = must(eventfd(3, EFD_SEMAPHORE | EFD_NONBLOCK));
+	must(pipe2(kept, O_DIRECT)), must(pipe2(left, O_DIRECT));
+	must(write(kept[1], "one", 3)), must(write(kept[1], "three", 5)), must(write(kept[1], "2", 1));
+	must(write(left[1], "was", 3)), must(write(left[1], "packets", 7));
+	must(fcntl(left[1], F_SETFL, O_WRONLY));
 	must(pipe(owned));
 
 	must(mkfifo("fifo", 0600));
@@ -144,6 +149,10 @@ int main(void)
 	prove("broken", write(no_reader[1], "x", 1) == -1 && errno == EPIPE);
 	prove("end", next_is(no_writer[0], "the last words") && next_is(no_writer[0], ""));
 	prove("packets", write(packets[1], "one", 3) == 3 && write(packets[1], "two", 3) == 3 && next_is(packets[0], "one") && next_is(packets[0], "two"));
+	prove("boundaries", next_is(kept[0], "one") && next_is(kept[0], "three") && next_is(kept[0], "2") && next_is(left[0], "was") && next_is(left[0], "packets")
+		&& (fcntl(kept[1], F_GETFL) & O_DIRECT) && !(fcntl(left[1], F_GETFL) & O_DIRECT));
+	uint64_t one = 0;
+	prove("semaphore", read(semaphore, &one, 8) == 8 && one == 1 && read(semaphore, &one, 8) == 8 && one == 1 && read(semaphore, &one, 8) == 8 && read(semaphore, &one, 8) == -1);
 	prove("fifo", next_is(fifo_read, "in the fifo") && write(fifo, "more", 4) == 4 && next_is(fifo_read, "more") && (fcntl(fifo_read, F_GETFL) & O_NONBLOCK));
 	int other = open("fifo", O_RDONLY | O_NONBLOCK);
 	prove("same", write(fifo_write, "by name", 7) == 7 && next_is(other, "by name"));

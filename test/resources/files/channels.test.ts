@@ -9,6 +9,8 @@ provesAfterTrip("descriptors through which processes hear of things", {
       broken: "a pipe without a reader is broken",
       end: "a pipe without a writer ends after what was in it",
       packets: "a pipe in packet mode keeps packets apart",
+      boundaries: "and the packets that were in it, also after the mode was left",
+      semaphore: "a counter that is a semaphore",
       fifo: "a named pipe has what was in it, and its ends are joined",
       same: "it is the one that its name leads to",
       lost: "a named pipe without a name",

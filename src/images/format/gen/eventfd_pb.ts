@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file eventfd.proto.
  */
 export const file_eventfd: GenFile = /*@__PURE__*/
-  fileDesc("Cg1ldmVudGZkLnByb3RvEg1zdGFzaXMuaW1hZ2VzInAKEEV2ZW50ZmRGaWxlRW50cnkSCgoCaWQYASACKA0SFwoFZmxhZ3MYAiACKA1CCNLzGARvcGVuEiYKBGZvd24YAyACKAsyGC5zdGFzaXMuaW1hZ2VzLkZvd25FbnRyeRIPCgdjb3VudGVyGAQgAigE", [file_owner, file_show]);
+  fileDesc("Cg1ldmVudGZkLnByb3RvEg1zdGFzaXMuaW1hZ2VzIoUBChBFdmVudGZkRmlsZUVudHJ5EgoKAmlkGAEgAigNEhcKBWZsYWdzGAIgAigNQgjS8xgEb3BlbhImCgRmb3duGAMgAigLMhguc3Rhc2lzLmltYWdlcy5Gb3duRW50cnkSDwoHY291bnRlchgEIAIoBBITCglzZW1hcGhvcmUYuI4DIAEoCA", [file_owner, file_show]);
 
 /**
  * @generated from message stasis.images.EventfdFileEntry
@@ -40,6 +40,13 @@ export type EventfdFileEntry = Message<"stasis.images.EventfdFileEntry"> & {
    * @generated from field: required uint64 counter = 4;
    */
   counter: bigint;
+
+  /**
+   * Ours, unknown to CRIU: EFD_SEMAPHORE.
+   *
+   * @generated from field: optional bool semaphore = 51000;
+   */
+  semaphore: boolean;
 };
 
 /**

@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file pipe.proto.
  */
 export const file_pipe: GenFile = /*@__PURE__*/
-  fileDesc("CgpwaXBlLnByb3RvEg1zdGFzaXMuaW1hZ2VzImkKCVBpcGVFbnRyeRIKCgJpZBgBIAIoDRIPCgdwaXBlX2lkGAIgAigNEhcKBWZsYWdzGAMgAigNQgjS8xgEb3BlbhImCgRmb3duGAQgAigLMhguc3Rhc2lzLmltYWdlcy5Gb3duRW50cnkiPQoNUGlwZURhdGFFbnRyeRIPCgdwaXBlX2lkGAEgAigNEg0KBWJ5dGVzGAIgAigNEgwKBHNpemUYAyABKA0", [file_owner, file_show]);
+  fileDesc("CgpwaXBlLnByb3RvEg1zdGFzaXMuaW1hZ2VzImkKCVBpcGVFbnRyeRIKCgJpZBgBIAIoDRIPCgdwaXBlX2lkGAIgAigNEhcKBWZsYWdzGAMgAigNQgjS8xgEb3BlbhImCgRmb3duGAQgAigLMhguc3Rhc2lzLmltYWdlcy5Gb3duRW50cnkiUAoNUGlwZURhdGFFbnRyeRIPCgdwaXBlX2lkGAEgAigNEg0KBWJ5dGVzGAIgAigNEgwKBHNpemUYAyABKA0SEQoHcGFja2V0cxi4jgMgAygN", [file_owner, file_show]);
 
 /**
  * @generated from message stasis.images.PipeEntry
@@ -73,6 +73,13 @@ export type PipeDataEntry = Message<"stasis.images.PipeDataEntry"> & {
    * @generated from field: optional uint32 size = 3;
    */
   size: number;
+
+  /**
+   * Ours, unknown to CRIU: lengths of the packets, where the pipe is in packet mode.
+   *
+   * @generated from field: repeated uint32 packets = 51000;
+   */
+  packets: number[];
 };
 
 /**
