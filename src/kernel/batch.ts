@@ -4,6 +4,7 @@
 // runApart: the list is gone through by a process that shares our memory and descriptors (CLONE_VM, CLONE_FILES) but not our end. We wait
 // for it (CLONE_VFORK); should we be killed meanwhile it goes on, shares the memory with nobody then, and finishes the list. For what may not be left half-done.
 import { CLONE, W } from "./abi/process.js";
+import { SCHED_FIFO, sched_attr } from "./abi/sched.js";
 import { SIG_SETMASK, SIGSET_BYTES } from "./abi/signal.js";
 import { asPid } from "./brand.js";
 import { addressOf, runCode, type Word } from "./call.js";
@@ -50,18 +51,36 @@ export function runTogether(calls: readonly PreparedCall[]): bigint[] {
 /** As runTogether, and certain to be done to the end even when we are killed. */
 export function runApart(calls: readonly PreparedCall[]): bigint[] {
   if (calls.length === 0) return [];
-  const list = encode(calls);
+  const all = [prepared.sched_setattr(asPid(0), AT_ONCE, 0), ...calls];
+  const list = encode(all);
   const flags = CLONE.CLONE_VM | CLONE.CLONE_FILES | CLONE.CLONE_VFORK;
   // struct clone_args: flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls
   const args = new Uint8Array(BigUint64Array.of(flags, 0n, 0n, 0n, 0n, 0n, 0n, 0n).buffer);
   const pid = withoutSignals(() =>
-    Number(runCode(runListApart, [addressOf(args), args.byteLength, addressOf(list), calls.length])),
+    Number(runCode(runListApart, [addressOf(args), args.byteLength, addressOf(list), all.length])),
   );
   if (pid < 0) throw new SyscallError("clone3", -pid, ["CLONE_VM|CLONE_FILES|CLONE_VFORK"]);
   sys.wait4(asPid(pid), null, W.__WALL, null);
-  release(calls);
-  return decode(list);
+  release(all);
+  return decode(list).slice(1);
 }
+
+/**
+ * Before any program that is not under a real-time policy: those that we traced run on as soon as we are dead, and are not to see the list
+ * half-done. Where that is not allowed (CAP_SYS_NICE), it is done a little later.
+ */
+const AT_ONCE = sched_attr.encode({
+  size: sched_attr.sizeBytes,
+  sched_policy: SCHED_FIFO,
+  sched_flags: 0n,
+  sched_nice: 0,
+  sched_priority: 1,
+  sched_runtime: 0n,
+  sched_deadline: 0n,
+  sched_period: 0n,
+  sched_util_min: 0,
+  sched_util_max: 0,
+});
 
 /** A use after the calls: until here no buffer may be collected. */
 function release(calls: readonly PreparedCall[]): void {

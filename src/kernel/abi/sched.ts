@@ -14,6 +14,7 @@ export const sched_attr = struct("sched_attr", 56, {
   sched_util_min: [48, u32],
   sched_util_max: [52, u32],
 });
+export const SCHED_FIFO = 1;
 /** Whom ioprio_set(2) is about: one thread. */
 export const IOPRIO_WHO_PROCESS = 1;
 export const rlimit64 = struct("rlimit64", 16, { rlim_cur: [0, u64], rlim_max: [8, u64] });
