@@ -105,14 +105,6 @@ export const refusals = {
     reason: "unix sockets with a peer outside of the tree are not supported yet",
     remedy: "leave it out and close them before the dump",
   }),
-  fileValidation: refused(undefined, {
-    cli: "file-validation",
-    ...value,
-    neutral: ["filesize"],
-    applies: both,
-    reason: "files are told by their size only",
-    remedy: "leave it out",
-  }),
   freezeCgroup: refused("freezeCgroup", {
     applies: dump,
     ...value,

@@ -33,6 +33,10 @@ function inheritedFd(given: string): InheritedFd {
   throw new BadText(`${JSON.stringify(given)} does not have the form fd[NUMBER]:KEY`);
 }
 
+/** Of file_validation, which criurpc does not have. */
+const FILE_SIZE = 1;
+export const BUILD_ID = 2;
+
 export const supported = {
   actionScripts: list(
     {
@@ -94,6 +98,19 @@ export const supported = {
     applies: both,
     summary: "dump file locks and leases too; a restore takes those in the images again in any case",
   }),
+  fileValidation: choice(
+    {
+      cli: "file-validation",
+      applies: both,
+      summary: "how a changed file is told: by its size (filesize), or by its build id as well (buildid, default)",
+    },
+    {
+      values: { filesize: FILE_SIZE, buildid: BUILD_ID },
+      default: BUILD_ID,
+      supported: [FILE_SIZE, BUILD_ID],
+      otherwise: { reason: "it is not known", remedy: "use filesize or buildid" },
+    },
+  ),
   forceIrmap: flag({
     cli: "force-irmap",
     rpc: "forceIrmap",

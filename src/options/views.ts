@@ -2,6 +2,7 @@
 import { asFd, type Fd } from "../kernel/brand.js";
 import { CriuCgMode, CriuNetworkLockMethod } from "../protocol/gen/rpc_pb.js";
 import type { Options } from "./index.js";
+import { BUILD_ID } from "./supported.js";
 
 /** CPU_CAP_IMAGE: somebody asked for the comparison. */
 const CPU_IMAGE = 8;
@@ -16,6 +17,8 @@ export interface DumpOptions {
   readonly ghostLimitBytes: number;
   /** Seccomp state is left out of the images. */
   readonly noSeccomp: boolean;
+  /** Programs and libraries are told by their build ids. */
+  readonly buildIds: boolean;
   readonly fileLocks: boolean;
   /** Files that lost a name while they have others get one for the images. */
   readonly linkRemap: boolean;
@@ -72,6 +75,7 @@ export function dumpOptions(options: Options, pid: number): DumpOptions {
     irmapScanPaths,
     ghostLimitBytes,
     noSeccomp,
+    buildIds: options.fileValidation === BUILD_ID,
     cgroups: manageCgroupsMode === CriuCgMode.IGNORE ? "ignore" : "refuse",
     describeProcessor: (options.cpuCap & CPU_IMAGE) !== 0,
     timeoutSeconds,
@@ -88,6 +92,8 @@ function lockOf(method: CriuNetworkLockMethod): DumpOptions["networkLock"] {
 }
 
 export interface RestoreOptions {
+  /** Programs and libraries are told by their build ids. */
+  readonly buildIds: boolean;
   readonly shellJob: boolean;
   /** A slave without its master gets a new one, which the client is given. */
   readonly orphanPtsMaster: boolean;
@@ -111,8 +117,10 @@ export function restoreOptions({
   cpuCap,
   tcpClose,
   tcpEstablished,
+  fileValidation,
 }: Options): RestoreOptions {
   return {
+    buildIds: fileValidation === BUILD_ID,
     shellJob,
     orphanPtsMaster,
     leaveStopped,

@@ -13,6 +13,7 @@ import { flagsForOpen } from "../common.js";
 import { refuseFile } from "../refuse.js";
 import { isTerminal } from "../tty/devices.js";
 import { TerminalPaths } from "../tty/paths.js";
+import { mayHaveBuildId, readBuildId, showBuildId } from "./build-id.js";
 import { deadTask, isOfATask } from "./dead-tasks.js";
 import { Ghosts } from "./ghost.js";
 import { LinkRemaps } from "./links.js";
@@ -46,6 +47,8 @@ export const regular: FileKind<"reg"> = {
     if (context.options.external.includes(key)) return externalEntry(file, common, key);
     checkDevice(file);
     const isPath = isTerminal(file.stat);
+    const isProgram = (file.stat.mode & S_IFMT) === S_IFREG && mayHaveBuildId(file.link, file.stat.mode);
+    const hasId = context.options.buildIds && isProgram;
     return create(RegFileEntrySchema, {
       id: common.id,
       flags: common.flags,
@@ -55,6 +58,7 @@ export const regular: FileKind<"reg"> = {
       mntId: -1,
       size: file.stat.size,
       mode: Number(file.stat.mode),
+      buildId: hasId ? readBuildId(`/proc/self/fd/${file.duplicate}`) : [],
     });
   },
 
@@ -62,7 +66,8 @@ export const regular: FileKind<"reg"> = {
     if (entry.ext) return checkInherited(entry, context);
     if (context.once(RestoredGhosts).linkOf(entry.id) !== undefined) return;
     if (context.once(TerminalPaths).has(entry.id)) return;
-    if (!context.once(RestoredGhosts).has(entry.id) && !context.inherited.has(entry.name.slice(1))) checkOnDisk(entry);
+    if (!context.once(RestoredGhosts).has(entry.id) && !context.inherited.has(entry.name.slice(1)))
+      checkOnDisk(entry, context.options.buildIds);
   },
 
   isLate({ name }) {
@@ -168,7 +173,7 @@ function checkDevice({ stat, subject }: OpenFile): void {
 /** Files of /proc are made by the kernel for tasks that may not exist yet. */
 const MADE_BY_KERNEL = /^\/proc\//;
 
-function checkOnDisk(entry: RegFileEntry): void {
+function checkOnDisk(entry: RegFileEntry, buildIds: boolean): void {
   if (MADE_BY_KERNEL.test(entry.name)) return;
   const type = BigInt(entry.mode) & S_IFMT;
   const there = lookUp(entry.name, type);
@@ -177,6 +182,9 @@ function checkOnDisk(entry: RegFileEntry): void {
   if (type === S_IFREG && entry.size !== 0n && there.size !== entry.size && !entry.name.startsWith("/sys/")) {
     throw changed(entry, `it has ${there.size} bytes now, and had ${entry.size} when it was dumped`);
   }
+  const wanted = showBuildId(entry.buildId);
+  const now = buildIds && entry.buildId.length > 0 ? showBuildId(readBuildId(entry.name)) : wanted;
+  if (now !== wanted) throw changed(entry, `its build id is ${now} now, and was ${wanted} when it was dumped`);
 }
 
 function changed({ name }: RegFileEntry, reason: string): StasisError {
