@@ -1,17 +1,12 @@
-// Stopping a whole process tree: every thread of every process is seized and interrupted. ptrace(2), PTRACE_SEIZE.
-import { PTRACE_O } from "../kernel/abi/ptrace.js";
-import { timespec } from "../kernel/abi/time.js";
+// Stopping a whole process tree. All threads that are found are asked to stop before the first one is waited for: on a busy machine each
+// takes a while to come to it.
 import type { Pid } from "../kernel/brand.js";
-import { SyscallError, unless } from "../kernel/errno.js";
 import { readStat, type TaskStat } from "../kernel/proc/stat.js";
-import { readStatus, readThreadStatus } from "../kernel/proc/status.js";
+import { readStatus } from "../kernel/proc/status.js";
 import { listChildren, listThreads } from "../kernel/proc/tasks.js";
-import { sys } from "../kernel/syscalls.js";
 import { StasisError } from "../report/error.js";
-import { Guardian } from "./guardian.js";
-import { TRACE_OPTIONS, Tracee } from "./tracee.js";
-import { ourselves, type Tracer } from "./tracer.js";
-import type { WaitEvent } from "./wait.js";
+import { refused, Seizing } from "./seizing.js";
+import type { Tracee } from "./tracee.js";
 
 /** A live process with all its threads stopped. */
 export interface FrozenProcess {
@@ -36,25 +31,19 @@ export interface Zombie {
 export type FrozenTask = FrozenProcess | Zombie;
 
 const SIGTRAP = 5;
-const PAUSE = timespec.encode({ tv_sec: 0n, tv_nsec: 200_000n });
 const PF_KTHREAD = 0x200000;
-const CONFINED_OPTIONS = TRACE_OPTIONS | PTRACE_O.PTRACE_O_SUSPEND_SECCOMP;
 
 /**
  * Freezes the tree under `root`; the result is in depth-first order, the root first. When it throws, whatever was stopped
  * runs again.
  */
 export function freezeTree(root: Pid, options: { readonly timeoutMs: number; readonly engine: Pid }): FrozenTask[] {
-  const freezing = new Freezing(
-    root,
-    options.timeoutMs === 0 ? undefined : Date.now() + options.timeoutMs,
-    options.engine,
-  );
+  const deadline = options.timeoutMs === 0 ? undefined : Date.now() + options.timeoutMs;
+  const freezing = new Freezing(root, options.engine, new Seizing(deadline));
   try {
     return freezing.run();
   } catch (error) {
-    thaw([...freezing.tasks.values()]);
-    freezing.guardian?.end();
+    freezing.release();
     throw error;
   }
 }
@@ -74,27 +63,42 @@ export function endTracers(tasks: readonly FrozenTask[]): void {
   for (const tracer of new Set(threads.map((thread) => thread.tracer))) tracer.end();
 }
 
+/** A process on its way. */
+interface Reached {
+  readonly pid: Pid;
+  readonly comm: string;
+  /** Seized, and stopped when they are not pending any more. */
+  readonly threads: Tracee[];
+  stoppedBy?: number;
+}
+
 class Freezing {
-  readonly tasks = new Map<Pid, FrozenTask>();
+  readonly #reached = new Map<Pid, Reached>();
+  readonly #zombies = new Map<Pid, Zombie>();
+  readonly #pending: { readonly task: Reached; readonly thread: Tracee }[] = [];
+  #isMore = true;
 
   constructor(
     readonly root: Pid,
-    readonly deadline: number | undefined,
     readonly engine: Pid,
+    readonly seizing: Seizing,
   ) {}
 
   run(): FrozenTask[] {
     this.#checkRoot();
-    // A running task may still have made children when its parent was listed: list again until nothing new turns up.
-    for (let known = -1; known !== this.#count(); ) {
-      known = this.#count();
-      this.#freezeUnder(this.root);
+    // A running task may still have made others when it was looked at: look again until nothing new turns up.
+    while (this.#isMore) {
+      this.#isMore = false;
+      this.#reach(this.root);
+      for (const { task, thread } of this.#pending.splice(0)) this.#settle(task, thread);
     }
     return this.#inOrder(this.root);
   }
 
-  #count(): number {
-    return [...this.tasks.values()].reduce((sum, task) => sum + (task.state === "alive" ? task.threads.length : 1), 0);
+  /** Lets go of everything, stopped or not. */
+  release(): void {
+    for (const { threads } of this.#reached.values()) for (const thread of threads) thread.detachIfAlive();
+    this.seizing[Symbol.dispose]();
   }
 
   #checkRoot(): void {
@@ -113,129 +117,43 @@ class Freezing {
       refuse(`process ${status.tracerPid} traces it`, "end the debugger or the other dump first");
   }
 
-  #freezeUnder(pid: Pid): void {
-    const task = this.#freezeTask(pid);
-    if (task === undefined || task.state === "zombie") return;
-    for (const child of listChildren(pid)) this.#freezeUnder(child);
+  /** Seizes what is new under a process, itself included. */
+  #reach(pid: Pid): void {
+    const task = this.#reached.get(pid) ?? this.#discover(pid);
+    if (task === undefined) return;
+    for (const tid of listThreads(pid)) {
+      if (task.threads.some((thread) => thread.tid === tid)) continue;
+      const thread = this.seizing.seize({ pid, tid, comm: task.comm });
+      if (thread === undefined) continue;
+      task.threads.push(thread);
+      this.#pending.push({ task, thread });
+      this.#isMore = true;
+    }
+    for (const child of listChildren(pid)) this.#reach(child);
   }
 
-  #freezeTask(pid: Pid): FrozenTask | undefined {
-    const known = this.tasks.get(pid);
-    if (known !== undefined) {
-      if (known.state === "alive") this.#freezeThreads(known.pid, known.comm, known.threads);
-      return known;
-    }
+  /** Undefined: it is gone, or a zombie, which is noted. */
+  #discover(pid: Pid): Reached | undefined {
     if (pid === this.engine) throw this.#engineInside();
     const stat = readStat(pid);
-    if (stat === undefined) return undefined;
-    if (stat.state === "Z" && stat.numThreads <= 1) return this.#keep({ state: "zombie", pid, comm: stat.comm, stat });
-    const threads: Tracee[] = [];
-    const placeholder: FrozenProcess = { state: "alive", pid, comm: stat.comm, threads, living: pid, stat };
-    this.tasks.set(pid, placeholder); // so that a failure half-way lets these threads go
-    const stoppedBy = this.#freezeThreads(pid, stat.comm, threads);
-    threads.sort((one, other) => Number(other.isLeader) - Number(one.isLeader));
-    const living = threads[0]?.tid;
-    if (living === undefined) {
-      this.tasks.delete(pid);
+    if (stat === undefined || this.#zombies.has(pid)) return undefined;
+    const { comm } = stat;
+    if (stat.state === "Z" && stat.numThreads <= 1) {
+      this.#zombies.set(pid, { state: "zombie", pid, comm, stat });
+      this.#isMore = true;
       return undefined;
     }
-    const frozenStat = statOf(pid, living) ?? stat;
-    return this.#keep({ ...placeholder, living, stat: frozenStat, ...(stoppedBy === undefined ? {} : { stoppedBy }) });
-  }
-
-  #keep(task: FrozenTask): FrozenTask {
-    this.tasks.set(task.pid, task);
+    const task: Reached = { pid, comm, threads: [] };
+    this.#reached.set(pid, task);
     return task;
   }
 
-  /** Seizes the threads that are not yet among `threads`; result: the signal of a group stop that was in force. */
-  #freezeThreads(pid: Pid, comm: string, threads: Tracee[]): number | undefined {
-    let stoppedBy: number | undefined;
-    for (let found = true; found; ) {
-      found = false;
-      for (const tid of listThreads(pid)) {
-        if (threads.some((thread) => thread.tid === tid)) continue;
-        const stop = this.#freezeThread(pid, tid, comm, threads);
-        found ||= stop !== "gone";
-        if (typeof stop === "number" && stop !== SIGTRAP) stoppedBy = stop;
-      }
-    }
-    return stoppedBy;
-  }
-
-  #freezeThread(pid: Pid, tid: Pid, comm: string, threads: Tracee[]): number | "gone" {
-    const confined = isConfined(pid, tid);
-    const tracer = confined ? this.#guardian() : ourselves;
-    const options = confined ? CONFINED_OPTIONS : TRACE_OPTIONS;
-    try {
-      tracer.sys.ptraceSeize(tid, 0n, options);
-    } catch (error) {
-      if (!(error instanceof SyscallError)) throw error;
-      return this.#notSeized(pid, tid, comm, error);
-    }
-    const tracee = new Tracee(pid, tid, comm, options, tracer);
-    threads.push(tracee);
-    tracer.sys.ptraceInterrupt(tid);
-    const signal = this.#awaitStop(tracee);
-    if (signal === "gone") threads.splice(threads.indexOf(tracee), 1);
-    if (signal === "gone" || confined || !isConfined(pid, tid)) return signal;
-    // It confined itself while we came.
-    threads.splice(threads.indexOf(tracee), 1);
-    tracee.detachIfAlive();
-    return this.#freezeThread(pid, tid, comm, threads);
-  }
-
-  #guardian(): Tracer {
-    this.guardian ??= Guardian.start();
-    return this.guardian;
-  }
-  guardian: Guardian | undefined;
-
-  #notSeized(pid: Pid, tid: Pid, comm: string, error: SyscallError): "gone" {
-    const stat = readStat(tid);
-    if (error.errno === "ESRCH" || stat === undefined || stat.state === "Z" || stat.state === "X") return "gone";
-    const tracer = readStatus(tid)?.tracerPid ?? 0;
-    const why = isConfined(pid, tid) ? "; it is under seccomp, to suspend which stasis must not be so itself" : "";
-    const reason = tracer === 0 ? `it cannot be traced (${error.message}${why})` : `process ${tracer} traces it`;
-    throw refused(pid, comm, reason, "end the tracer, or run with CAP_SYS_PTRACE in its user namespace");
-  }
-
-  #awaitStop(tracee: Tracee): number | "gone" {
-    const event = this.#await(tracee);
-    switch (event.kind) {
-      case "stop":
-        return event.signal;
-      case "signal":
-        // A signal was on its way: it goes in, and the stop that we asked for follows at once.
-        tracee.continue(event.signal);
-        return this.#awaitStop(tracee);
-      case "exited":
-      case "killed":
-        return "gone";
-      default:
-        throw tracee.lost("stop", event);
-    }
-  }
-
-  #await(tracee: Tracee): WaitEvent {
-    for (let round = 0; ; round++) {
-      const event = tracee.poll();
-      if (event !== undefined) return event;
-      if (this.deadline !== undefined && Date.now() > this.deadline) throw this.#timedOut(tracee);
-      if (round < 50) sys.sched_yield();
-      else unless("EINTR", () => sys.nanosleep(PAUSE, null));
-    }
-  }
-
-  #timedOut({ pid, tid, comm }: Tracee): StasisError {
-    const state = readStat(tid)?.state ?? "?";
-    return new StasisError({
-      code: "TASK_UNSUPPORTED",
-      doing: "freeze",
-      subject: { kind: "process", pid, comm },
-      reason: `thread ${tid} did not stop in time (state ${state})`,
-      remedy: "raise --timeout, or wait until its uninterruptible call is over",
-    });
+  #settle(task: Reached, thread: Tracee): void {
+    const stop = this.seizing.settle(thread);
+    // Another tracer's, perhaps: see there.
+    task.threads.splice(task.threads.indexOf(thread), 1, ...(stop === undefined ? [] : [stop.thread]));
+    if (stop !== undefined && stop.signal !== SIGTRAP) task.stoppedBy = stop.signal;
+    if (task.threads.length === 0) this.#reached.delete(task.pid);
   }
 
   #engineInside(): StasisError {
@@ -249,32 +167,27 @@ class Freezing {
   }
 
   #inOrder(pid: Pid): FrozenTask[] {
-    const task = this.tasks.get(pid);
+    const task = this.#zombies.get(pid) ?? this.#frozen(pid);
     if (task === undefined) return [];
     if (task.state === "zombie") return [task];
     return [task, ...listChildren(pid).flatMap((child) => this.#inOrder(child))];
+  }
+
+  #frozen(pid: Pid): FrozenProcess | undefined {
+    const { comm, threads = [], stoppedBy } = this.#reached.get(pid) ?? {};
+    threads.sort((one, other) => Number(other.isLeader) - Number(one.isLeader));
+    const living = threads[0]?.tid;
+    const stat = living && statOf(pid, living);
+    if (living === undefined || stat === undefined || comm === undefined) return undefined;
+    return { state: "alive", pid, comm, threads, living, stat, ...(stoppedBy === undefined ? {} : { stoppedBy }) };
   }
 }
 
 /** As the kernel shows it by a thread that lives: of a leader that has ended it shows no memory any more, but how it ended. */
 function statOf(pid: Pid, living: Pid): TaskStat | undefined {
   const leader = readStat(pid);
+  if (living === pid) return leader;
   const stat = readStat(living);
   if (leader === undefined || stat === undefined) return undefined;
   return { ...stat, pid, comm: leader.comm, exitCode: leader.exitCode };
-}
-
-/** Under seccomp: its filters judge system calls, ours too. */
-function isConfined(pid: Pid, tid: Pid): boolean {
-  return (readThreadStatus(pid, tid)?.seccomp ?? 0) !== 0;
-}
-
-function refused(pid: Pid, comm: string, reason: string, remedy: string): StasisError {
-  return new StasisError({
-    code: "NO_SUCH_PROCESS",
-    doing: "freeze",
-    subject: { kind: "process", pid, comm },
-    reason,
-    remedy,
-  });
 }

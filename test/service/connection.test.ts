@@ -231,6 +231,7 @@ test("options that mean swrk's own parent and descriptors are refused by the ser
     orphanPtsMaster: false,
     leaveStopped: false,
     siblings: true,
+    buildIds: true,
     compareProcessor: undefined,
     tcpClose: false,
     tcpEstablished: false,
