@@ -11,12 +11,17 @@ import type { ImageWriter } from "../../src/images/writer.js";
 /** Lists that crit 3.17 does not know. */
 const young = new Set(["cap_amb", "ipv4_sysctl", "more_opts", "unix_conf"]);
 
+/** From this number on fields are ours: crit passes them over, and does not write them again. */
+const OUR_OWN_FIELDS = 51000;
+
 /** A message with the fields that every CRIU knows: numbers are those of the fields, texts their names. */
 function sample(schema: DescMessage): Message {
   const required = FeatureSet_FieldPresence.LEGACY_REQUIRED;
   const old = ({ presence, fieldKind, name }: DescField) =>
     presence === required || (fieldKind === "list" && !young.has(name)) || name === "pages_lazy";
-  const fields = schema.fields.filter((field) => old(field) && field.message !== schema);
+  const fields = schema.fields.filter(
+    (field) => old(field) && field.message !== schema && field.number < OUR_OWN_FIELDS,
+  );
   return create(schema, Object.fromEntries(fields.map((field) => [field.localName, sampleOf(field)])));
 }
 

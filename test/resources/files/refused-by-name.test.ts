@@ -13,7 +13,7 @@ const sentences: Readonly<Record<string, RegExp>> = {
   "io_uring-memory":
     /anon_inode:\[io_uring\].*: it is memory of anon_inode:\[io_uring\], which is not supported; have the/,
   userfaultfd:
-    /fd 3 -> anon_inode:\[userfaultfd\].*: userfaultfd\(2\), are not supported yet; have the program close it/,
+    /fd 3 -> anon_inode:\[userfaultfd\].*: handlers of page faults, userfaultfd\(2\), are not supported yet; have the program close it/,
   "userfaultfd-memory": /: userfaultfd watches it for missing pages; have the program unmap it before the dump/,
 };
 
