@@ -6,7 +6,7 @@
 import { CLONE, W } from "./abi/process.js";
 import { SCHED_FIFO, sched_attr } from "./abi/sched.js";
 import { SIG_SETMASK, SIGSET_BYTES } from "./abi/signal.js";
-import { asPid } from "./brand.js";
+import { asPid, type Fd } from "./brand.js";
 import { addressOf, runCode, type Word } from "./call.js";
 import { type HereCalls, isFailure, type Kept, type Syscall, showArguments } from "./declare/syscall.js";
 import { SyscallError } from "./errno.js";
@@ -46,6 +46,30 @@ export function runTogether(calls: readonly PreparedCall[]): bigint[] {
   runCode(runList, [addressOf(list), calls.length]);
   release(calls);
   return decode(list);
+}
+
+/**
+ * A list that is run many times for one descriptor after another. Preconditions: the first argument of every call is the descriptor, and
+ * whatever the others point at is kept by the caller.
+ */
+export class RepeatedCalls {
+  readonly #list: Uint8Array;
+  readonly #words: BigInt64Array;
+  readonly #address: bigint;
+
+  constructor(readonly calls: readonly PreparedCall[]) {
+    this.#list = encode(calls);
+    this.#words = new BigInt64Array(this.#list.buffer);
+    this.#address = addressOf(this.#list);
+  }
+
+  /** What the kernel returned, by the index of the call. */
+  run(fd: Fd): (index: number) => bigint {
+    const descriptor = BigInt(fd);
+    for (let at = 1; at < this.#words.length; at += ENTRY_WORDS) this.#words[at] = descriptor;
+    if (this.calls.length > 0) runCode(runList, [this.#address, this.calls.length]);
+    return (index) => this.#words[index * ENTRY_WORDS + ENTRY_WORDS - 1] ?? 0n;
+  }
 }
 
 /** As runTogether, and certain to be done to the end even when we are killed. */

@@ -99,17 +99,14 @@ export function spawnAsSibling(path: string, pid: number): number {
 
 const machineCode = koffi.proto("machineCode", word, [word, word, word, word, word]);
 
-/** Calls machine code as a function of up to five words (rdi, rsi, rdx, rcx, r8); result: what it leaves in rax. */
+/** Calls machine code as a function of up to five words (rdi, rsi, rdx, rcx, r8); result: what it leaves in rax. Each code keeps its page. */
 export function runCode(code: Uint8Array, words: readonly Word[]): Word {
   const [a = 0, b = 0, c = 0, d = 0, e = 0] = words;
-  const page = executable(code);
-  try {
-    return koffi.call(page, machineCode, a, b, c, d, e);
-  } finally {
-    raw(MUNMAP, page, PAGE_BYTES, 0, 0, 0, 0);
-  }
+  const page = pages.get(code) ?? executable(code);
+  pages.set(code, page);
+  return koffi.call(page, machineCode, a, b, c, d, e);
 }
-const MUNMAP = 11;
+const pages = new Map<Uint8Array, bigint>();
 const PAGE_BYTES = 4096;
 
 /** A page of our own that holds `code` and may be executed. */

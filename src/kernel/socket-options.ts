@@ -1,7 +1,7 @@
 // getsockopt(2) and setsockopt(2), by level and name; whole lists of options are read in one step.
 import type { SocketOption } from "./abi/socket.js";
-import { failureOf, prepared, runTogether } from "./batch.js";
-import type { Fd } from "./brand.js";
+import { failureOf, prepared, RepeatedCalls } from "./batch.js";
+import { asFd, type Fd } from "./brand.js";
 import { type ErrnoName, errno, unless } from "./errno.js";
 import { sys } from "./syscalls.js";
 
@@ -19,20 +19,50 @@ export function readOption(socket: Fd, { level, name, sizeBytes = 4 }: SocketOpt
   return value.subarray(0, wordIn(length));
 }
 
-/** Undefined where the socket does not have the option. */
+/** Lists of options as they were asked for before: most are asked of many sockets. */
+const known = new WeakMap<readonly SocketOption[], AskedOptions>();
+
+/**
+ * Undefined where the socket does not have the option. The values hold until the same list is asked for again; a list that is asked for
+ * often should be one object.
+ */
 export function readOptions(socket: Fd, options: readonly SocketOption[]): (Uint8Array | undefined)[] {
-  const asked = options.map(({ level, name, sizeBytes = 4 }) => {
-    const value = new Uint8Array(sizeBytes);
-    const length = lengthWord(sizeBytes);
-    return { value, length, call: prepared.getsockopt(socket, level, name, value, length) };
-  });
-  const results = runTogether(asked.map(({ call }) => call));
-  return asked.map(({ value, length, call }, index) => {
-    const failure = failureOf(call, results[index] ?? 0n);
-    if (failure === undefined) return value.subarray(0, wordIn(length));
-    if (NOT_THERE.some((name) => failure.number === errno[name])) return undefined;
-    throw failure;
-  });
+  const asked = known.get(options) ?? new AskedOptions(options);
+  known.set(options, asked);
+  return asked.of(socket);
+}
+
+/** The calls for a list of options, with room for all their values. */
+class AskedOptions {
+  readonly #values: readonly Uint8Array[];
+  readonly #usual: Uint32Array;
+  readonly #lengths: Uint32Array;
+  readonly #calls: RepeatedCalls;
+
+  constructor(options: readonly SocketOption[]) {
+    this.#values = options.map(({ sizeBytes = 4 }) => new Uint8Array(new ArrayBuffer(sizeBytes)));
+    this.#usual = Uint32Array.from(this.#values, (value) => value.byteLength);
+    this.#lengths = this.#usual.slice();
+    const length = (index: number) => new Uint8Array(this.#lengths.buffer, index * 4, 4);
+    const anyone = asFd(-1);
+    this.#calls = new RepeatedCalls(
+      options.map(({ level, name }, index) =>
+        prepared.getsockopt(anyone, level, name, this.#values[index] ?? null, length(index)),
+      ),
+    );
+  }
+
+  of(socket: Fd): (Uint8Array | undefined)[] {
+    this.#lengths.set(this.#usual);
+    const result = this.#calls.run(socket);
+    return this.#values.map((value, index) => {
+      const raw = Number(result(index));
+      if (raw >= 0) return value.subarray(0, this.#lengths[index]);
+      const call = this.#calls.calls[index];
+      if (call === undefined || NOT_THERE.some((name) => raw === -errno[name])) return undefined;
+      throw failureOf(call, BigInt(raw));
+    });
+  }
 }
 
 export const integerIn = (value: Uint8Array): number =>

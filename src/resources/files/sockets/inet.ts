@@ -128,10 +128,11 @@ export class InetSockets {
   }
 }
 
+const KIND = [SO_DOMAIN, SO_TYPE, SO_PROTOCOL].map((name) => ({ level: SOL_SOCKET, name }));
+
 function socketKind(socket: Fd): SocketKind {
-  const [family = 0, type = 0, protocol = 0] = readOptions(
-    socket,
-    [SO_DOMAIN, SO_TYPE, SO_PROTOCOL].map((name) => ({ level: SOL_SOCKET, name })),
-  ).map((value) => (value === undefined ? 0 : integerIn(value)));
+  const [family = 0, type = 0, protocol = 0] = readOptions(socket, KIND).map((value) =>
+    value === undefined ? 0 : integerIn(value),
+  );
   return { family, type, protocol };
 }

@@ -64,18 +64,19 @@ function icmpFilter({ family, protocol }: SocketKind): SocketOption | undefined 
   return protocol === IPPROTO.ICMP ? { level: SOL_RAW, name: ICMP_FILTER } : undefined;
 }
 
+/** The options of a table of fields, as one object each time. */
+const lists = new WeakMap<object, readonly SocketOption[]>();
+
 /** The values of options, by the names of their fields; those that are off are left out. */
 function read<K extends string>(
   socket: Fd,
   fields: Readonly<Partial<Record<K, SocketOption>>>,
 ): Partial<Record<K, number>> {
-  const wanted = Object.entries(fields) as [K, SocketOption][];
-  const values = readOptions(
-    socket,
-    wanted.map(([, option]) => option),
-  );
+  const list = lists.get(fields) ?? Object.values<SocketOption | undefined>(fields).filter((one) => one !== undefined);
+  lists.set(fields, list);
+  const values = readOptions(socket, list);
   const found: Partial<Record<K, number>> = {};
-  for (const [index, [key]] of wanted.entries()) {
+  for (const [index, key] of (Object.keys(fields) as K[]).entries()) {
     const value = values[index];
     if (value !== undefined && integerIn(value) !== 0) found[key] = integerIn(value);
   }
@@ -83,7 +84,7 @@ function read<K extends string>(
 }
 
 export function collectIpOptions(socket: Fd, kind: SocketKind): IpOptsEntry {
-  const { freebind, pktinfo, tos, ttl } = read(socket, { ...fieldsOf(kind) });
+  const { freebind, pktinfo, tos, ttl } = read<keyof Fields>(socket, fieldsOf(kind));
   const entry = create(IpOptsEntrySchema);
   if (freebind !== undefined) entry.freebind = true;
   if (pktinfo !== undefined) entry.pktinfo = true;

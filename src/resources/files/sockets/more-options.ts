@@ -75,33 +75,40 @@ function optionsOf({ family, type, protocol }: SocketKind, isConnection: boolean
   return [...ofFamily, ...(type === SOCK.SOCK_STREAM ? [] : multicast), ...ofProtocol, ...forAll];
 }
 
-/** What new sockets have: asked once for each kind in a dump. */
+interface Usual {
+  readonly options: readonly SocketOption[];
+  /** What a new socket has. */
+  readonly values: readonly (Uint8Array | undefined)[];
+}
+
+/** Asked of a new socket once for each kind in a dump. */
 export class MoreOptions {
-  readonly #defaults = new Map<string, readonly (Uint8Array | undefined)[]>();
+  readonly #usual = new Map<string, Usual>();
 
   collect(socket: Fd, kind: SocketKind, { isConnection }: { readonly isConnection: boolean }): SocketOptionEntry[] {
-    const options = optionsOf(kind, isConnection);
-    const defaults = this.#defaultsOf(kind, isConnection, options);
+    const { options, values: usual } = this.#usualOf(kind, isConnection);
     const values = readOptions(socket, options);
     return options.flatMap(({ level, name }, index) => {
       const value = values[index];
-      const usual = defaults[index];
-      if (value === undefined || (usual !== undefined && Buffer.compare(value, usual) === 0)) return [];
+      const same = usual[index];
+      if (value === undefined || (same !== undefined && Buffer.compare(value, same) === 0)) return [];
       return [create(SocketOptionEntrySchema, { level, name, value: value.slice() })];
     });
   }
 
-  #defaultsOf(kind: SocketKind, isConnection: boolean, options: readonly SocketOption[]) {
+  #usualOf(kind: SocketKind, isConnection: boolean): Usual {
     const { family, type, protocol } = kind;
     const key = `${family} ${type} ${protocol} ${isConnection}`;
-    const known = this.#defaults.get(key);
+    const known = this.#usual.get(key);
     if (known !== undefined) return known;
+    const options = optionsOf(kind, isConnection);
     // EACCES: net.ipv4.ping_group_range leaves us out. Then all of them are saved.
     const number = unless("EACCES", () => sys.socket(family, type | SOCK.SOCK_CLOEXEC, protocol));
     using fresh = number === undefined ? undefined : own(number);
-    const defaults = fresh === undefined ? [] : readOptions(fresh.fd, options);
-    this.#defaults.set(key, defaults);
-    return defaults;
+    const values = fresh === undefined ? [] : readOptions(fresh.fd, options).map((value) => value?.slice());
+    const usual = { options, values };
+    this.#usual.set(key, usual);
+    return usual;
   }
 }
 

@@ -61,20 +61,21 @@ const numbers = {
 const keysOf = <T extends object>(table: T) => Object.keys(table) as (keyof T)[];
 
 const kept = { ...switches, ...numbers } as const;
+const KEPT = keysOf(kept).map((key) => ({ level: SOL_SOCKET, name: kept[key] }));
 const integers = { ...switches, ...numbers, soSndbuf: SO_SNDBUF, soRcvbuf: SO_RCVBUF, soBufLock: SO_BUF_LOCK } as const;
-const [LINGER, SEND_TIMEOUT, RECEIVE_TIMEOUT, DEVICE, ...INTEGERS] = [
+const ASKED = [
   { level: SOL_SOCKET, name: SO_LINGER, sizeBytes: linger.sizeBytes },
   { level: SOL_SOCKET, name: SO_SNDTIMEO, sizeBytes: timeval.sizeBytes },
   { level: SOL_SOCKET, name: SO_RCVTIMEO, sizeBytes: timeval.sizeBytes },
   { level: SOL_SOCKET, name: SO_BINDTODEVICE, sizeBytes: IFNAMSIZ },
   ...keysOf(integers).map((key) => ({ level: SOL_SOCKET, name: integers[key] })),
-] as const;
+];
 const nothing = new Uint8Array(timeval.sizeBytes);
 
 export function collectSocketOptions(file: OpenFile): SkOptsEntry {
   const [lingering = nothing, send = nothing, receive = nothing, device = nothing, ...values] = readOptions(
     file.duplicate,
-    [LINGER, SEND_TIMEOUT, RECEIVE_TIMEOUT, DEVICE, ...INTEGERS],
+    ASKED,
   );
   const sendTimeout = timeval.decode(send);
   const receiveTimeout = timeval.decode(receive);
@@ -118,12 +119,9 @@ export function applySocketOptions(socket: Fd, entry: SkOptsEntry): void {
 
 /** Compared, not only set when on: accept(2) gives a socket some of its listener's, and IP_TOS moves SO_PRIORITY. */
 function applyIntegers(socket: Fd, entry: SkOptsEntry): void {
-  const keys = keysOf(kept).filter((key) => isFieldSet(entry, SkOptsEntrySchema.field[key]));
-  const now = readOptions(
-    socket,
-    keys.map((key) => ({ level: SOL_SOCKET, name: kept[key] })),
-  );
-  for (const [index, key] of keys.entries()) {
+  const now = readOptions(socket, KEPT);
+  for (const [index, key] of keysOf(kept).entries()) {
+    if (!isFieldSet(entry, SkOptsEntrySchema.field[key])) continue;
     const value = now[index];
     const wanted = Number(entry[key]);
     const isSame = value !== undefined && integerIn(value) === wanted;
