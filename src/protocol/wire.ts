@@ -5,6 +5,8 @@ import { WireType } from "@bufbuild/protobuf/wire";
 
 const MAX_FIELD_NUMBER = 2 ** 29 - 1;
 const MAX_VARINT_BYTES = 10;
+const MAX_TAG_BYTES = 5;
+const MAX_TAG = 0xffffffffn;
 const MAX_DEPTH = 8;
 
 /** What is wrong with `bytes` as a `message`, as part of a sentence; undefined: nothing. */
@@ -29,15 +31,22 @@ class Reader {
     return this.#at >= this.bytes.byteLength;
   }
 
-  varint(): bigint {
+  /** Field number and wire type: 32 bits in at most 5 bytes, for CRIU's decoder as for protobuf-es, which throws. */
+  tag(): bigint {
+    const tag = this.varint(MAX_TAG_BYTES);
+    if (tag > MAX_TAG) throw new WireFault(`it has a field number ${tag >> 3n}`);
+    return tag;
+  }
+
+  varint(mostBytes = MAX_VARINT_BYTES): bigint {
     let value = 0n;
-    for (let index = 0; index < MAX_VARINT_BYTES; index++) {
+    for (let index = 0; index < mostBytes; index++) {
       const byte = this.bytes[this.#at++];
       if (byte === undefined) throw new WireFault("it ends in the middle of a number");
       value |= BigInt(byte & 0x7f) << BigInt(7 * index);
       if (byte < 0x80) return value;
     }
-    throw new WireFault(`it has a number of more than ${MAX_VARINT_BYTES} bytes`);
+    throw new WireFault(`it has a number of more than ${mostBytes} bytes`);
   }
 
   take(lengthBytes: bigint): Uint8Array {
@@ -52,7 +61,7 @@ class Reader {
 function checkMessage(reader: Reader, message: DescMessage, depth: number): void {
   if (depth > MAX_DEPTH) throw new WireFault("its messages are nested too deeply");
   while (!reader.done) {
-    const tag = reader.varint();
+    const tag = reader.tag();
     const number = Number(tag >> 3n);
     const wireType = Number(tag & 7n);
     if (number < 1 || number > MAX_FIELD_NUMBER) throw new WireFault(`it has a field number ${number}`);

@@ -5,9 +5,11 @@ import { codes } from "../../src/report/codes.js";
 import { type AnyKind, fileKinds, namelessKinds } from "../../src/resources/index.js";
 import { memoryLimits } from "../../src/resources/memory/limits.js";
 import { taskParts } from "../../src/resources/task/index.js";
+import { edgeCases } from "../service/edge-cases.js";
 
 /** The text of each generated document, by its path in the repository. */
 export const documents: Readonly<Record<string, () => string>> = {
+  "docs/edge-cases.md": oddRequests,
   "docs/errors.md": errors,
   "docs/support.md": support,
 };
@@ -22,6 +24,24 @@ const classes = {
 } as const;
 
 const row = (...cells: readonly (string | number)[]) => `| ${cells.join(" | ")} |`;
+
+function oddRequests(): string {
+  const rows = edgeCases.map(({ input, theirs, ours, why = "" }) =>
+    row(input, theirs, ours === theirs ? "the same" : ours, why),
+  );
+  return [
+    "<!-- Made by `npm run docs` from test/service/edge-cases.ts. -->",
+    "# Odd requests",
+    "",
+    "What CRIU 4.2 answers to requests that are wrong or odd, and what stasis does. The number is `cr_errno`: 3 ESRCH, 56 EBADRQC. Where the",
+    "engine is not reached for an answer `ok` says that the request is taken. Each row is a test.",
+    "",
+    "| request | CRIU 4.2 | stasis | why |",
+    "|---|---|---|---|",
+    ...rows,
+    "",
+  ].join("\n");
+}
 
 function errors(): string {
   const meanings = Object.entries(classes).map(([name, meaning]) => row(name, meaning));
