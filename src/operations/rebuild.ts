@@ -22,6 +22,7 @@ import { RestoredSegments } from "../resources/memory/shm-restored.js";
 import { restoreVdso, savedVdso } from "../resources/memory/vdso.js";
 import { applyDumpable } from "../resources/task/dumpable.js";
 import { setFloatingPoint } from "../resources/task/floating-point.js";
+import { hasTraps, queueTraps } from "../resources/task/pending-signals.js";
 import { registersOf } from "../resources/task/registers.js";
 import { ignoreTraps } from "../resources/task/signal-actions.js";
 import { maskOf } from "../resources/task/signal-mask.js";
@@ -212,12 +213,19 @@ export class Rebuilt implements RestoredProcess, Disposable {
     const { inside } = this.#speaker;
     const region = inside.ground.stub;
     ignoreTraps(inside, this.core);
+    this.#queueTraps();
     inside.stepCall(syscalls.munmap.number, [asAddress(region), BigInt(REGION_BYTES)]);
     for (const { tracee, core } of this.threads) {
       setFloatingPoint(tracee, core);
       tracee.setRegisters(registersOf(core, tracee.registers()));
       tracee.setSignalMask(maskOf(core));
     }
+  }
+
+  #queueTraps(): void {
+    if (![this.core, ...this.threads.map(({ core }) => core)].some(hasTraps)) return;
+    for (const { tracee } of this.threads) tracee.blockSignals();
+    for (const thread of this.threads) queueTraps(thread, thread === this.#speaker ? this.core : undefined);
   }
 
   /** Lets the process run, or stay stopped when it was. */

@@ -1,9 +1,17 @@
 // Signals that were sent and not yet taken, with their siginfo: ptrace(2) PTRACE_PEEKSIGINFO, rt_sigqueueinfo(2).
 import { create } from "@bufbuild/protobuf";
-import { SiginfoEntrySchema, type SignalQueueEntry, SignalQueueEntrySchema } from "../../images/format/entries.js";
+import {
+  type CoreEntry,
+  SiginfoEntrySchema,
+  type SignalQueueEntry,
+  SignalQueueEntrySchema,
+} from "../../images/format/entries.js";
 import { PIDFD_SIGNAL_THREAD_GROUP, PIDFD_THREAD } from "../../kernel/abi/process.js";
 import { PTRACE_PEEKSIGINFO_SHARED } from "../../kernel/abi/ptrace.js";
-import { SIGINFO_BYTES, siginfo } from "../../kernel/abi/signal.js";
+import { SIG, SIGINFO_BYTES, siginfo } from "../../kernel/abi/signal.js";
+import { isFailure } from "../../kernel/declare/syscall.js";
+import { SyscallError } from "../../kernel/errno.js";
+import { syscalls } from "../../kernel/syscalls.js";
 import type { Tracee } from "../../tracee/tracee.js";
 import type { RestoredThread, TaskPart } from "../kind.js";
 
@@ -57,6 +65,39 @@ function queue({ tracer, tid }: Tracee, flags: number): SignalQueueEntry {
   });
 }
 
+/**
+ * SIGTRAP comes last, when there are no more calls that end in a trap: such a trap would be taken for the pending signal, and takes it along. Of
+ * one thread; `process`: its core, when the thread speaks for the process. All threads have it blocked.
+ */
+export function queueTraps(thread: RestoredThread, process: CoreEntry | undefined): void {
+  const { inside, tracee } = thread;
+  const pid = BigInt(tracee.pid);
+  const signal = BigInt(SIG.SIGTRAP);
+  for (const bytes of trapsIn(thread.core.threadCore?.signalsP)) {
+    using room = inside.holding(bytes);
+    mustWork(
+      "rt_tgsigqueueinfo",
+      inside.stepCall(syscalls.rt_tgsigqueueinfo.number, [pid, BigInt(tracee.tid), signal, room.at]),
+    );
+  }
+  for (const bytes of trapsIn(process?.tc?.signalsS)) {
+    using room = inside.holding(bytes);
+    mustWork("rt_sigqueueinfo", inside.stepCall(syscalls.rt_sigqueueinfo.number, [pid, signal, room.at]));
+  }
+}
+
+/** Whether there is anything for `queueTraps` to do. */
+export const hasTraps = (core: CoreEntry): boolean =>
+  [core.threadCore?.signalsP, core.tc?.signalsS].some((entry) => trapsIn(entry).length > 0);
+
+const isTrap = (bytes: Uint8Array) => siginfo.decode(bytes).si_signo === SIG.SIGTRAP;
+const trapsIn = (entry: SignalQueueEntry | undefined): Uint8Array[] =>
+  (entry?.signals ?? []).map(({ siginfo: bytes }) => bytes).filter(isTrap);
+
+function mustWork(call: string, result: bigint): void {
+  if (isFailure(result)) throw new SyscallError(call, -Number(result), ["SIGTRAP"]);
+}
+
 /** For the kernel a task is itself by its thread id: another thread than the leader has to name the process by its own descriptor. */
 function sendByThread(thread: RestoredThread, entry: SignalQueueEntry | undefined): void {
   const { inside, tracee } = thread;
@@ -73,6 +114,7 @@ function send(
 ): void {
   for (const { siginfo: bytes } of entry?.signals ?? []) {
     const { si_signo } = siginfo.decode(bytes);
+    if (si_signo === SIG.SIGTRAP) continue;
     using room = inside.holding(bytes);
     queueInfo(si_signo, room.at);
   }

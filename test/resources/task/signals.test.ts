@@ -9,6 +9,7 @@ provesAfterTrip("signals", {
       process: "signals queued to the process arrive in their order, with payload and sender",
       pointer: "a payload is a whole pointer",
       merged: "a signal below the real-time ones that was sent twice is pending once",
+      traps: "a SIGTRAP that is pending for the process, and one for a thread, are not taken for those of a tracer",
       child: "the SIGCHLD of a child that ended tells of its exit code, and comes once",
       nothing: "no other signal is pending",
     },
