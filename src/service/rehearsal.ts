@@ -27,7 +27,7 @@ const LIFETIME_SECONDS = "5";
 /** So many before a client is served: 23, 13, 10, 9 ms. */
 const DUMPS = 4;
 /** So many more while none comes, down to 6 ms: by then all of it is compiled. */
-const MORE_DUMPS = 30;
+const MORE_DUMPS = 60;
 
 /**
  * What fails here fails in the same way when a client asks, and is told then.
