@@ -1,6 +1,8 @@
 // `stasis check --feature NAME`: CRIU's names of what a kernel may have. Whoever asks decides by the answer what to run.
 import { existsSync } from "node:fs";
 import { release } from "node:os";
+import { SyscallError } from "../kernel/errno.js";
+import { blockConnections, openNetfilter } from "../kernel/netlink/nftables.js";
 import { StasisError } from "../report/error.js";
 import { engine } from "../service/engine.js";
 
@@ -30,8 +32,8 @@ const features: Readonly<Record<string, () => boolean>> = {
   memfd_hugetlb: () => existsSync("/sys/kernel/mm/hugepages"),
   mnt_id: always,
   move_mount_set_group: always,
-  net_diag_raw: never,
-  network_lock_nftables: never,
+  net_diag_raw: always,
+  network_lock_nftables: canHoldNetwork,
   newifindex: always,
   nftables: never,
   ns_pid: always,
@@ -66,6 +68,18 @@ export function hasFeature(name: string): void {
   if (probe()) return;
   const remedy = "do without it, or use a kernel that has it";
   throw new StasisError({ code: "HOST_UNSUPPORTED", ...about, reason: "it is not supported here", remedy });
+}
+
+/** As a dump holds the network closed: by a table that belongs to a socket (Linux 5.12). */
+function canHoldNetwork(): boolean {
+  try {
+    using netlink = openNetfilter();
+    blockConnections(netlink, "stasis-check", [], { owned: true });
+    return true;
+  } catch (error) {
+    if (error instanceof SyscallError) return false;
+    throw error;
+  }
 }
 
 function kernelIsAtLeast(major: number, minor: number): boolean {
