@@ -1,4 +1,7 @@
-// npm run bench -- --vs BINARY [--sizes 1,64,1024] [--mappings 1] [--runs 5] [--ours BINARY] [--directory DIR]
+// npm run bench -- --vs BINARY [--sizes 1,64,1024] [--mappings 1] [--tasks N,...] [--files N,...] [--sockets N,...] [--sharing N,...]
+//   [--runs 5] [--ours BINARY] [--directory DIR]
+// --mappings: the memory is in so many. --tasks: a tree of so many processes. --files, --sockets: so many in one process. --sharing: so many
+// processes with one listening socket. The last four have 1 MiB of memory; without --sizes they are all that is measured.
 // Our service and another one of criurpc, in turn, on the same targets: medians, and ours divided by theirs.
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -14,14 +17,19 @@ const { values } = parseArgs({
   options: {
     vs: { type: "string" },
     ours: { type: "string", default: fileURLToPath(new URL("../../bin/stasis", import.meta.url)) },
-    sizes: { type: "string", default: "1,64,1024" },
+    sizes: { type: "string" },
     mappings: { type: "string", default: "1" },
+    tasks: { type: "string", default: "" },
+    files: { type: "string", default: "" },
+    sockets: { type: "string", default: "" },
+    sharing: { type: "string", default: "" },
     runs: { type: "string", default: "5" },
     directory: { type: "string", default: tmpdir() },
   },
 });
 
-const columns = [15, 34, 12, 12, 8];
+const plain = { sizeMiB: 1, mappings: 1, processes: 1, files: 0, sockets: 0, sharesSocket: false };
+const columns = [20, 34, 12, 12, 8];
 
 await main();
 
@@ -58,27 +66,33 @@ async function compare(program: string, directory: string, services: readonly Se
   }
 }
 
-/** A mapping has a page at least. */
 function shapes(): TargetShape[] {
-  const list = (text: string) => text.split(",").map(Number);
-  const all = list(values.sizes).flatMap((sizeMiB) => list(values.mappings).map((mappings) => ({ sizeMiB, mappings })));
-  return all.filter(({ sizeMiB, mappings }) => mappings <= sizeMiB * 256);
+  const list = (text: string) => text.split(",").filter(Boolean).map(Number);
+  const others: TargetShape[] = [
+    ...list(values.tasks).map((processes) => ({ ...plain, processes })),
+    ...list(values.files).map((files) => ({ ...plain, files })),
+    ...list(values.sockets).map((sockets) => ({ ...plain, sockets })),
+    ...list(values.sharing).map((processes) => ({ ...plain, processes, sharesSocket: true })),
+  ];
+  const sizes = list(values.sizes ?? (others.length > 0 ? "" : "1,64,1024"));
+  const all = sizes.flatMap((sizeMiB) => list(values.mappings).map((mappings) => ({ ...plain, sizeMiB, mappings })));
+  // A mapping has a page at least.
+  return [...all.filter(({ sizeMiB, mappings }) => mappings <= sizeMiB * 256), ...others];
 }
 
-function printFigure(
-  { sizeMiB, mappings }: TargetShape,
-  { name, title, unit }: Figure,
-  runs: readonly Measured[][],
-): void {
+function nameOf({ sizeMiB, mappings, processes, files, sockets, sharesSocket }: TargetShape): string {
+  if (sharesSocket) return `${processes} on one socket`;
+  if (processes > 1) return `${processes} processes`;
+  if (files > 0) return `${files} files`;
+  if (sockets > 0) return `${sockets} sockets`;
+  return `${sizeMiB} MiB${mappings === 1 ? "" : `/${mappings}`}`;
+}
+
+function printFigure(shape: TargetShape, { name, title, unit }: Figure, runs: readonly Measured[][]): void {
   const medians = runs.map((measured) => median(measured.map((one) => one[name])));
   const [ours = Number.NaN, theirs] = medians;
   const shown = medians.map((value) => `${value.toFixed(value < 100 ? 2 : 0)} ${unit}`);
-  print([
-    `${sizeMiB} MiB${mappings === 1 ? "" : `/${mappings}`}`,
-    title,
-    ...shown,
-    theirs === undefined ? "" : (ours / theirs).toFixed(2),
-  ]);
+  print([nameOf(shape), title, ...shown, theirs === undefined ? "" : (ours / theirs).toFixed(2)]);
 }
 
 function print(cells: readonly string[]): void {

@@ -8,6 +8,8 @@ import { type CriuClient, connect } from "../src/index.js";
 import { running } from "./running.js";
 
 const SAMPLE_MS = 10;
+/** How much longer than a look at a family the pause after it is: with a thousand members it takes a while. */
+const PAUSES_PER_LOOK = 20;
 const RETRY_MS = 20;
 const START_TIMEOUT_MS = 15_000;
 
@@ -65,27 +67,38 @@ async function untilListening(criu: CriuClient): Promise<void> {
 async function watch(pid: number, work: () => Promise<unknown>, targetPid?: number): Promise<Watched> {
   const executable = readlinkSync(`/proc/${pid}/exe`);
   let peakKiB = 0;
+  let timer: NodeJS.Timeout | undefined;
   const sample = () => {
+    const from = performance.now();
     for (const one of family(pid)) if (one !== targetPid) peakKiB = Math.max(peakKiB, highWaterKiB(one, executable));
+    timer = setTimeout(sample, Math.max(SAMPLE_MS, (performance.now() - from) * PAUSES_PER_LOOK));
   };
-  const timer = setInterval(sample, SAMPLE_MS);
+  timer = setTimeout(sample, SAMPLE_MS);
   const start = performance.now();
   try {
     await work();
     return { wallMs: performance.now() - start, peakMiB: peakKiB / 1024 };
   } finally {
-    clearInterval(timer);
+    clearTimeout(timer);
   }
 }
 
 /** The process and its descendants. */
 function family(root: number): number[] {
-  const parents = readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name))
-    .map((name) => ({ pid: Number(name), parent: field(Number(name), "PPid") }));
   const found = [root];
-  for (const one of found) found.push(...parents.filter(({ parent }) => parent === one).map(({ pid }) => pid));
+  for (const one of found) found.push(...childrenOf(one));
   return found;
+}
+
+/** None when it ended meanwhile. */
+function childrenOf(pid: number): number[] {
+  try {
+    const threads = readdirSync(`/proc/${pid}/task`);
+    const lists = threads.map((tid) => readFileSync(`/proc/${pid}/task/${tid}/children`, "utf8"));
+    return lists.flatMap((list) => list.split(" ").filter((word) => word !== "")).map(Number);
+  } catch {
+    return [];
+  }
 }
 
 /** 0 for what runs another program: a target, restored or copied, is not the engine. */

@@ -1,12 +1,10 @@
 // The program that is dumped: target.c, compiled with the gcc of the machine.
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, openSync, readSync, writeFileSync, writeSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { asPid } from "../src/kernel/brand.js";
-import { readStat } from "../src/kernel/proc/stat.js";
 import { sys } from "../src/kernel/syscalls.js";
 import { running } from "./running.js";
 
@@ -40,19 +38,27 @@ export interface TargetShape {
   readonly sizeMiB: number;
   /** How many mappings the memory is in. */
   readonly mappings: number;
+  /** Itself and children that do nothing. */
+  readonly processes: number;
+  readonly files: number;
+  readonly sockets: number;
+  /** The processes have a listening socket in common. */
+  readonly sharesSocket: boolean;
 }
 
 /** Starts a target in a session of its own and waits until its memory is filled. */
 export async function startTarget(
   program: string,
-  { sizeMiB, mappings }: TargetShape,
+  { sizeMiB, mappings, processes, files, sockets, sharesSocket }: TargetShape,
   directory: string,
 ): Promise<Target> {
+  mkdirSync(join(directory, "files"), { recursive: true });
   const report = join(directory, "report");
   writeFileSync(report, new Uint8Array(REPORT_BYTES));
   // What whoever runs the bench left open would be state of the target.
   sys.close_range(3, 0xffffffff, CLOSE_RANGE_CLOEXEC);
-  const child = spawn(program, [String(sizeMiB), report, String(mappings)], {
+  const counts = [mappings, processes, files, sockets, Number(sharesSocket)];
+  const child = spawn(program, [String(sizeMiB), report, ...counts.map(String)], {
     cwd: directory,
     detached: true,
     stdio: "ignore",
@@ -72,13 +78,12 @@ function describe(pid: number, report: number): Target {
     readSync(report, bytes, 0, 8, index * 8);
     return bytes.readBigUInt64LE();
   };
-  const lives = () => ![undefined, "Z"].includes(readStat(asPid(pid))?.state);
   const until = async (what: string, condition: () => boolean) => {
     for (const deadline = performance.now() + TIMEOUT_MS; !condition(); await sleep(POLL_MS))
       if (performance.now() > deadline) throw new Error(`the target (pid ${pid}) ${what}`);
   };
-  // Its number is free only when no process group has it either: a copy of it that nobody has reaped yet may still be a member.
-  const gone = () => until("does not go away", () => readStat(asPid(pid)) === undefined);
+  // Its number is free only when no process group has it either: members that nobody has reaped yet count.
+  const gone = () => until("does not go away", () => !signalGroup(pid, 0));
   return {
     pid,
     resetPause: () => void writeSync(report, new Uint8Array(8), 0, 8, 0),
@@ -91,9 +96,17 @@ function describe(pid: number, report: number): Target {
     async [Symbol.asyncDispose]() {
       closeSync(report);
       running.delete(pid);
-      if (!lives()) return;
-      process.kill(pid, "SIGKILL");
-      await gone();
+      if (signalGroup(pid, "SIGKILL")) await gone();
     },
   };
+}
+
+/** False: nobody is in it. */
+function signalGroup(pid: number, signal: NodeJS.Signals | 0): boolean {
+  try {
+    return process.kill(-pid, signal);
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ESRCH") return false;
+    throw error;
+  }
 }

@@ -3,25 +3,23 @@
 import { Command, CommanderError, Option } from "commander";
 import { type Given, type OptionName, optionNames, options, readText } from "../options/index.js";
 import { StasisError } from "../report/error.js";
+import { aliases } from "./aliases.js";
 
 export interface CommandLine {
   readonly command: string | undefined;
   /** What stands behind the command and is no option. */
   readonly operands: readonly string[];
   readonly given: Given;
+  /** Help is what is wanted. */
+  readonly help: boolean;
 }
-/** Thrown when the help text was what was asked for, and was printed. */
-export class HelpShown extends Error {}
 /** Thrown for a command line that cannot be read. */
 export class Misused extends Error {}
 
-/** CRIU has these beside the names of the table. */
-const aliases: Readonly<Record<string, OptionName>> = { "--daemon": "detached" };
-
-/** @throws Misused, HelpShown, StasisError OPTION_INVALID */
-export function readCommandLine(argv: readonly string[], commands: ReadonlyMap<string, string>): CommandLine {
+/** @throws Misused, StasisError OPTION_INVALID */
+export function readCommandLine(argv: readonly string[]): CommandLine {
   const given: Record<string, unknown> = {};
-  const program = describe(commands, (name, text) => {
+  const program = describe((name, text) => {
     given[name] = readText(name, text, given[name]);
   });
   try {
@@ -29,26 +27,24 @@ export function readCommandLine(argv: readonly string[], commands: ReadonlyMap<s
   } catch (error) {
     if (error instanceof StasisError) throw error;
     if (!(error instanceof CommanderError)) throw error;
-    if (error.exitCode === 0) throw new HelpShown();
     throw new Misused(error.message.replace(/^error: /, ""));
   }
   const [command, ...operands] = program.args;
-  return { command, operands, given };
+  return { command, operands, given, help: program.opts()["help"] === true };
 }
 
 type Take = (name: OptionName, text: string) => void;
 
-function describe(commands: ReadonlyMap<string, string>, take: Take): Command {
+function describe(take: Take): Command {
   const program = new Command("stasis")
     .usage("COMMAND [OPTIONS]")
     .argument("[command]")
     .argument("[operands...]")
-    .helpOption("-h, --help", "show this")
+    .helpOption(false)
+    .option("-h, --help", "show help")
     .option("-V, --version", "show the version")
     .exitOverride()
     .configureOutput({ writeErr: () => undefined });
-  const names = [...commands].map(([name, summary]) => `  ${name.padEnd(12)}${summary}`);
-  program.addHelpText("after", `\nCommands:\n${names.join("\n")}`);
   for (const name of optionNames) addOption(program, name, take);
   for (const [alias, name] of Object.entries(aliases)) {
     program.addOption(new Option(alias).hideHelp()).on(`option:${alias.slice(2)}`, () => take(name, ""));

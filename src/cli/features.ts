@@ -1,8 +1,8 @@
 // `stasis check --feature NAME`: CRIU's names of what a kernel may have. Whoever asks decides by the answer what to run.
 import { existsSync } from "node:fs";
-import { release } from "node:os";
-import { SyscallError } from "../kernel/errno.js";
-import { blockConnections, openNetfilter } from "../kernel/netlink/nftables.js";
+import { kernelIsAtLeast } from "../kernel/kernel-release.js";
+import { isInstalled } from "../kernel/path.js";
+import { hostThings, look } from "../operations/host.js";
 import { StasisError } from "../report/error.js";
 import { engine } from "../service/engine.js";
 
@@ -23,7 +23,7 @@ const features: Readonly<Record<string, () => boolean>> = {
   external_net_ns: never,
   fdinfo_lock: always,
   get_rseq_conf: always,
-  has_ipt_legacy: never,
+  has_ipt_legacy: () => ["iptables-legacy", "ip6tables-legacy"].every(isInstalled),
   ipv6_freebind: always,
   kcmp_epoll: always,
   link_nsid: always,
@@ -33,7 +33,7 @@ const features: Readonly<Record<string, () => boolean>> = {
   mnt_id: always,
   move_mount_set_group: always,
   net_diag_raw: always,
-  network_lock_nftables: canHoldNetwork,
+  network_lock_nftables: () => hostThings.some((thing) => thing.name === "nf_tables" && look(thing).found),
   newifindex: always,
   nftables: never,
   ns_pid: always,
@@ -68,21 +68,4 @@ export function hasFeature(name: string): void {
   if (probe()) return;
   const remedy = "do without it, or use a kernel that has it";
   throw new StasisError({ code: "HOST_UNSUPPORTED", ...about, reason: "it is not supported here", remedy });
-}
-
-/** As a dump holds the network closed: by a table that belongs to a socket (Linux 5.12). */
-function canHoldNetwork(): boolean {
-  try {
-    using netlink = openNetfilter();
-    blockConnections(netlink, "stasis-check", [], { owned: true });
-    return true;
-  } catch (error) {
-    if (error instanceof SyscallError) return false;
-    throw error;
-  }
-}
-
-function kernelIsAtLeast(major: number, minor: number): boolean {
-  const [, ours = "0", oursMinor = "0"] = /^(\d+)\.(\d+)/.exec(release()) ?? [];
-  return Number(ours) > major || (Number(ours) === major && Number(oursMinor) >= minor);
 }

@@ -3,66 +3,22 @@ import type { Given } from "../options/index.js";
 import { StasisError } from "../report/error.js";
 import { withConfiguration } from "../service/configuration.js";
 import { criuVersion, programName } from "../service/version.js";
-import { HelpShown, Misused, readCommandLine } from "./command-line.js";
+import { Misused, readCommandLine } from "./command-line.js";
+import { about, type CommandName } from "./commands.js";
 
-interface Command {
-  readonly summary: string;
-  readonly operands?: true;
-  /** Result: the exit status. Commands are loaded when they are used. */
-  run(given: Given, operands: readonly string[], argv: readonly string[]): Promise<number>;
-}
+type Run = (given: Given, operands: readonly string[], argv: readonly string[]) => Promise<number>;
 
-const commands: ReadonlyMap<string, Command> = new Map([
-  [
-    "dump",
-    {
-      summary: "dump a process tree (-t) into images",
-      run: async (given) => (await import("./dump.js")).dumpCommand(given),
-    },
-  ],
-  [
-    "restore",
-    {
-      summary: "restore the process tree in the images",
-      operands: true,
-      run: async (given, operands) => (await import("./restore.js")).restoreCommand(given, operands),
-    },
-  ],
-  [
-    "check",
-    {
-      summary: "say whether this host has what is needed",
-      run: async (given) => (await import("./check.js")).checkCommand(given),
-    },
-  ],
-  [
-    "cpuinfo",
-    {
-      summary: "dump: describe the processor in the images; check: compare it with them",
-      operands: true,
-      run: async (given, operands) => (await import("./cpuinfo.js")).cpuinfoCommand(given, operands),
-    },
-  ],
-  [
-    "service",
-    {
-      summary: "serve criurpc on a socket (--address)",
-      run: async (given, _operands, argv) => (await import("./service.js")).serviceCommand(given, argv),
-    },
-  ],
-  [
-    "swrk",
-    {
-      summary: "serve criurpc on the inherited socket FD",
-      operands: true,
-      run: async (given, operands) => (await import("./swrk.js")).swrkCommand(given, operands),
-    },
-  ],
-]);
-const summaries = new Map([
-  ...[...commands].map(([name, { summary }]) => [name, summary] as const),
-  ["image", "look into images as crit does: stasis image --help"] as const,
-]);
+/** Result: the exit status. Commands are loaded when they are used. */
+const runs: Readonly<Record<Exclude<CommandName, "image">, Run>> = {
+  dump: async (given) => (await import("./dump.js")).dumpCommand(given),
+  restore: async (given, operands) => (await import("./restore.js")).restoreCommand(given, operands),
+  check: async (given) => (await import("./check.js")).checkCommand(given),
+  explain: async (given, operands) => (await import("./explain.js")).explainCommand(given, operands),
+  cpuinfo: async (given, operands) => (await import("./cpuinfo.js")).cpuinfoCommand(given, operands),
+  service: async (given, _operands, argv) => (await import("./service.js")).serviceCommand(given, argv),
+  swrk: async (given, operands) => (await import("./swrk.js")).swrkCommand(given, operands),
+  completion: async (_given, operands) => (await import("./completion.js")).completionCommand(operands),
+};
 
 /** `argv`: the path of the program, then its arguments. Result: the exit status. */
 export async function main(argv: readonly string[]): Promise<number> {
@@ -76,7 +32,6 @@ export async function main(argv: readonly string[]): Promise<number> {
   try {
     return await runCommand(words, argv);
   } catch (error) {
-    if (error instanceof HelpShown) return 0;
     if (error instanceof Misused) process.stderr.write(`${error.message}\nTry stasis --help.\n`);
     else if (error instanceof StasisError) process.stderr.write(`${error.message}\n`);
     else throw error;
@@ -87,11 +42,18 @@ export async function main(argv: readonly string[]): Promise<number> {
 async function runCommand(words: readonly string[], argv: readonly string[]): Promise<number> {
   // crit's words, not CRIU's.
   if (words[0] === "image") return (await import("./image.js")).imageCommand(words.slice(1));
-  const { command: name, operands, given } = readCommandLine(words, summaries);
+  const { command: name, operands, given, help } = readCommandLine(words);
+  if (name !== undefined && !isCommand(name)) throw new Misused(`stasis has no command ${JSON.stringify(name)}`);
+  if (help) return await showHelp(name);
   if (name === undefined) throw new Misused("stasis needs a command");
-  const command = commands.get(name);
-  if (command === undefined) throw new Misused(`stasis has no command ${JSON.stringify(name)}`);
-  if (operands.length > 0 && command.operands === undefined)
+  if (operands.length > 0 && about(name).operands === undefined)
     throw new Misused(`${JSON.stringify(operands[0])} is no option of ${name}`);
-  return command.run(withConfiguration(given), operands, argv);
+  return runs[name](withConfiguration(given), operands, argv);
+}
+
+const isCommand = (name: string): name is keyof typeof runs => Object.hasOwn(runs, name);
+
+async function showHelp(name: CommandName | undefined): Promise<number> {
+  process.stdout.write((await import("./help.js")).helpOf(name));
+  return 0;
 }

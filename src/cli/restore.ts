@@ -13,11 +13,12 @@ import { createPidfile } from "../service/pidfile.js";
 import { checkInherited, pidfileIn } from "../service/restore.js";
 import { scriptRunner } from "../service/scripts.js";
 import { workspaceOfCommand } from "../service/workspace.js";
+import { progressOf } from "./progress-of.js";
 
 const tree = { kind: "host", what: "the process tree" } as const;
 
 /** Result: the exit status. Without -d, it comes when every restored process has ended. @throws StasisError for options that do not fit */
-export function restoreCommand(given: Given, operands: readonly string[]): number {
+export async function restoreCommand(given: Given, operands: readonly string[]): Promise<number> {
   const options = settle(given, "restore");
   const program = programIn(operands, options);
   refuseWaitingForSibling(options);
@@ -26,18 +27,20 @@ export function restoreCommand(given: Given, operands: readonly string[]): numbe
   using workspace = workspaceOfCommand(options);
   const { images, workDir, log } = workspace;
   const scripts = scriptRunner(options.actionScripts, { images, workDir, log, rootPid: undefined });
+  using shown = await progressOf(options);
+  const progress = shown?.tell;
   try {
     using pidfile = createPidfile(pidfileIn(workDir, options.pidfile));
-    const { rootPid } = engine.restore({ options: view, images, workDir, log, notify: scripts.notify });
+    const { rootPid } = engine.restore({ options: view, images, workDir, log, notify: scripts.notify, progress });
     pidfile.write(rootPid);
     log.info(`restored, the root is pid ${rootPid}`);
   } catch (thrown) {
     log.failure(explain(thrown, "restore", tree));
     return 1;
   }
-  becomeProgram(program, log);
+  const status = becomeProgram(program, log);
   if (!options.detached) awaitChildren();
-  return 0;
+  return status;
 }
 
 /** Not among the options: only a command line has words behind them. */

@@ -7,11 +7,22 @@ import {
   type CriuResp,
   type CriuVersion,
 } from "../protocol/gen/rpc_pb.js";
+import type { OnProgress } from "../report/progress.js";
 import type { Connection, OnNotify } from "./connection.js";
 import { ConnectionClosed } from "./errors.js";
 import { prepareOptions, type RequestOptions } from "./options.js";
 import { PageServerChild, type PageServerPlace } from "./page-server.js";
 import { PreDump } from "./pre-dump.js";
+import { ProgressEvents } from "./progress.js";
+import type {
+  CheckRequest,
+  CpuinfoRequest,
+  DumpRequest,
+  PageServerRequest,
+  PreDumpRequest,
+  RestoreRequest,
+  Through,
+} from "./requests.js";
 import { type SpawnOptions, socketTransport, swrkTransport, type Transport } from "./transport.js";
 
 /** What every method takes besides the options of the request. */
@@ -22,6 +33,8 @@ export interface CallOptions {
   readonly timeoutMs?: number;
   /** Called for every step that has a name; asks for notifications by being there. */
   readonly onNotify?: OnNotify;
+  /** Called while a dump or restore moves memory, some ten times a second; once more at its end. CRIU's service tells nothing. */
+  readonly onProgress?: OnProgress;
 }
 export type Features = { readonly memTrack?: boolean; readonly lazyPages?: boolean; readonly pidfdStore?: boolean };
 type RequestInit = Omit<MessageInitShape<typeof CriuReqSchema>, "$typeName" | "opts"> & { readonly type: CriuReqType };
@@ -30,13 +43,14 @@ type RequestInit = Omit<MessageInitShape<typeof CriuReqSchema>, "$typeName" | "o
  * A client of the service that listens at `path`. Each call makes a connection of its own, as the protocol wants it.
  * `await using criu = connect("/run/stasis.socket")` ends what still runs with the scope.
  */
-export const connect = (path: string): CriuClient => new CriuClient(socketTransport(path));
+export const connect = (path: string): CriuClient<"service"> => new CriuClient(socketTransport(path));
 
 /** A client that starts `program swrk FD` for each call: stasis, or any other program that is compatible with CRIU's swrk. */
-export const spawn = (program: string, options: SpawnOptions = {}): CriuClient =>
+export const spawn = (program: string, options: SpawnOptions = {}): CriuClient<"swrk"> =>
   new CriuClient(swrkTransport(program, options));
 
-export class CriuClient implements AsyncDisposable {
+/** `T`: what the service may be asked depends on how it was reached. */
+export class CriuClient<T extends Through = "service"> implements AsyncDisposable {
   readonly #transport: Transport;
   readonly #disposed = new AbortController();
   readonly #running = new Set<Promise<unknown>>();
@@ -49,19 +63,19 @@ export class CriuClient implements AsyncDisposable {
    * DUMP. Result: whether we are the restored copy of ourselves, for a program that dumps itself (no `pid`).
    * Rejects with a CriuError, as every call here does.
    */
-  async dump(options: RequestOptions, call?: CallOptions): Promise<{ readonly restored: boolean }> {
+  async dump(options: DumpRequest, call?: CallOptions): Promise<{ readonly restored: boolean }> {
     const { dump } = await this.#once({ type: CriuReqType.DUMP }, options, call);
     return { restored: dump?.restored ?? false };
   }
 
   /** RESTORE. Result: the pid of the root. */
-  async restore(options: RequestOptions, call?: CallOptions): Promise<{ readonly pid: number }> {
+  async restore(options: RestoreRequest<T>, call?: CallOptions): Promise<{ readonly pid: number }> {
     const { restore } = await this.#once({ type: CriuReqType.RESTORE }, options, call);
     return { pid: restore?.pid ?? -1 };
   }
 
   /** CHECK. Resolves when the host has what is needed. */
-  async check(options?: RequestOptions, call?: CallOptions): Promise<void> {
+  async check(options?: CheckRequest, call?: CallOptions): Promise<void> {
     await this.#once({ type: CriuReqType.CHECK }, options, call);
   }
 
@@ -77,23 +91,23 @@ export class CriuClient implements AsyncDisposable {
   }
 
   /** SINGLE_PRE_DUMP: memory only, the processes run on. */
-  async singlePreDump(options: RequestOptions, call?: CallOptions): Promise<void> {
+  async singlePreDump(options: PreDumpRequest, call?: CallOptions): Promise<void> {
     await this.#once({ type: CriuReqType.SINGLE_PRE_DUMP }, options, call);
   }
 
   /** PRE_DUMP: memory only; the result takes the next steps on the same connection and ends with a dump. */
-  async preDump(options: RequestOptions, call?: CallOptions): Promise<PreDump> {
+  async preDump(options: PreDumpRequest, call?: CallOptions): Promise<PreDump> {
     return this.#keep({ type: CriuReqType.PRE_DUMP }, options, call, (connection) => new PreDump(this, connection));
   }
 
   /** PAGE_SERVER, in the background. Result: where it listens; its pid is 0 with some versions of CRIU. */
-  async pageServer(options: RequestOptions, call?: CallOptions): Promise<PageServerPlace> {
+  async pageServer(options: PageServerRequest, call?: CallOptions): Promise<PageServerPlace> {
     const { ps } = await this.#once({ type: CriuReqType.PAGE_SERVER }, options, call);
     return present(ps, "PAGE_SERVER");
   }
 
   /** PAGE_SERVER_CHLD: a page server that can be waited for, on the same connection. */
-  async pageServerChild(options: RequestOptions, call?: CallOptions): Promise<PageServerChild> {
+  async pageServerChild(options: PageServerRequest, call?: CallOptions): Promise<PageServerChild> {
     const request = { type: CriuReqType.PAGE_SERVER_CHLD, keepOpen: true };
     return this.#keep(
       request,
@@ -103,12 +117,12 @@ export class CriuClient implements AsyncDisposable {
     );
   }
 
-  async cpuinfoDump(options: RequestOptions, call?: CallOptions): Promise<void> {
+  async cpuinfoDump(options: CpuinfoRequest, call?: CallOptions): Promise<void> {
     await this.#once({ type: CriuReqType.CPUINFO_DUMP }, options, call);
   }
 
   /** CPUINFO_CHECK. Resolves when the processor is as good as the one in the images. */
-  async cpuinfoCheck(options: RequestOptions, call?: CallOptions): Promise<void> {
+  async cpuinfoCheck(options: CpuinfoRequest, call?: CallOptions): Promise<void> {
     await this.#once({ type: CriuReqType.CPUINFO_CHECK }, options, call);
   }
 
@@ -171,13 +185,20 @@ async function exchange(
   connection: Connection,
   init: RequestInit,
   options: RequestOptions | undefined,
-  { signal, onNotify }: CallOptions & { readonly signal: AbortSignal },
+  { signal, onNotify, onProgress }: CallOptions & { readonly signal: AbortSignal },
 ): Promise<CriuResp> {
   const request = create(CriuReqSchema, init);
   if (options === undefined) return connection.exchange(request, { signal, onNotify });
-  using prepared = prepareOptions(onNotify === undefined ? options : { ...options, notifyScripts: true });
+  await using events = onProgress && new ProgressEvents(onProgress, signal);
+  using prepared = prepareOptions({
+    ...options,
+    ...(onNotify === undefined ? {} : { notifyScripts: true }),
+    ...(events === undefined ? {} : { progressFd: events.fd }),
+  });
   request.opts = prepared.opts;
-  return await connection.exchange(request, { signal, onNotify });
+  const response = await connection.exchange(request, { signal, onNotify });
+  await events?.finish();
+  return response;
 }
 
 function present<T>(value: T | undefined, name: string): T {

@@ -19,8 +19,13 @@ export interface Notification {
   /** With "orphan-pts-master": the master of the terminal. Open during the call only. */
   readonly fd: number | undefined;
 }
+/** With "query-ext-files": what else stays outside of the images, as in the option `external`. */
+export interface ExternalObjects {
+  readonly external: readonly string[];
+}
+export type Acknowledgement = boolean | undefined | ExternalObjects;
 /** False refuses the step: the service gives up and rolls back. An error refuses too, and is what the call rejects with. */
-export type OnNotify = (notification: Notification) => boolean | undefined | Promise<boolean | undefined>;
+export type OnNotify = (notification: Notification) => Acknowledgement | Promise<Acknowledgement>;
 
 export interface Exchange {
   readonly signal: AbortSignal;
@@ -45,7 +50,8 @@ export class Connection implements AsyncDisposable {
   /** Sends one request and waits for its answer. @throws CriuError, or the reason of the signal */
   async exchange(request: CriuReq, { signal, onNotify }: Exchange): Promise<CriuResp> {
     try {
-      await this.#send(request, signal);
+      if (!(await this.#send(request, signal)))
+        throw new ConnectionClosed(`the service closed the connection before ${nameOf(request.type)} was sent`);
       const response = await this.#answer(request, signal, onNotify);
       return succeeded(request, response);
     } catch (error) {
@@ -63,17 +69,18 @@ export class Connection implements AsyncDisposable {
           if (failures.length > 0) throw failures[0];
           return response;
         }
-        const accepted = await ask(response, fds[0]?.fd, onNotify, failures);
-        await this.#send(create(CriuReqSchema, { type: CriuReqType.NOTIFY, notifySuccess: accepted }), signal);
+        const said = await ask(response, fds[0]?.fd, onNotify, failures);
+        // Closed already: an answer may lie here all the same, that of a service whose worker has died.
+        await this.#send(acknowledgement(said), signal);
       } finally {
         for (const fd of fds) fd[Symbol.dispose]();
       }
     }
   }
 
-  async #send(request: CriuReq, signal: AbortSignal): Promise<void> {
-    const sent = await whileOpen(request, () => sendMessageAsync(this.socket.fd, encodeRequest(request), signal));
-    if (!sent) throw new ConnectionClosed(`the service closed the connection before ${nameOf(request.type)} was sent`);
+  /** False: the other end is closed. */
+  #send(request: CriuReq, signal: AbortSignal): Promise<boolean> {
+    return whileOpen(request, () => sendMessageAsync(this.socket.fd, encodeRequest(request), signal));
   }
 
   async #receive(request: CriuReq, signal: AbortSignal): Promise<{ response: CriuResp; fds: readonly OwnFd[] }> {
@@ -106,15 +113,22 @@ async function ask(
   fd: Fd | undefined,
   onNotify: OnNotify | undefined,
   failures: unknown[],
-): Promise<boolean> {
+): Promise<Acknowledgement> {
   const script = notify?.script ?? "";
   const pid = notify !== undefined && Object.hasOwn(notify, "pid") ? notify.pid : undefined;
   try {
-    return (await onNotify?.({ script, pid, fd })) !== false;
+    return await onNotify?.({ script, pid, fd });
   } catch (error) {
     failures.push(error);
     return false;
   }
+}
+
+function acknowledgement(said: Acknowledgement): CriuReq {
+  const about = { type: CriuReqType.NOTIFY, notifySuccess: said !== false };
+  // CRIU takes options without a directory for malformed.
+  const opts = typeof said === "object" ? { imagesDirFd: -1, external: [...said.external] } : undefined;
+  return create(CriuReqSchema, opts === undefined ? about : { ...about, opts });
 }
 
 /** CRIU answers PAGE_SERVER_CHLD as PAGE_SERVER, and what it does not know with EMPTY. */

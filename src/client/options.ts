@@ -5,7 +5,7 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { type CriuOpts, CriuOptsSchema } from "../protocol/gen/rpc_pb.js";
 import { addJoinNs, addNoSeccomp } from "../protocol/tag-39.js";
 
-/** All fields of criurpc's CriuOpts, and what is easier to say. What is not given is not sent. */
+/** All fields of criurpc's CriuOpts, and what is easier to say. What is not given is not sent. requests.ts has which fit together. */
 export type RequestOptions = Omit<MessageInitShape<typeof CriuOptsSchema>, "$typeName" | "$unknown"> & {
   /** The directory of the images as a path of ours: opened here, and handed over as `imagesDirFd`. */
   readonly imagesDirectory?: string;

@@ -2,7 +2,7 @@
 import { CriuReqType } from "../protocol/gen/rpc_pb.js";
 import type { CallOptions, CriuClient } from "./client.js";
 import type { Connection } from "./connection.js";
-import type { RequestOptions } from "./options.js";
+import type { DumpRequest, PreDumpRequest } from "./requests.js";
 
 /** After the first PRE_DUMP. Options do not carry over: each step names its images, and the ones before as `parentImg`. */
 export class PreDump implements AsyncDisposable {
@@ -15,12 +15,12 @@ export class PreDump implements AsyncDisposable {
   }
 
   /** One more PRE_DUMP. */
-  async again(options: RequestOptions, call?: CallOptions): Promise<void> {
+  async again(options: PreDumpRequest, call?: CallOptions): Promise<void> {
     await this.#client.request(this.#connection, { type: CriuReqType.PRE_DUMP }, options, call);
   }
 
   /** The DUMP at the end. */
-  async dump(options: RequestOptions, call?: CallOptions): Promise<void> {
+  async dump(options: DumpRequest, call?: CallOptions): Promise<void> {
     await this.#client.request(this.#connection, { type: CriuReqType.DUMP }, options, call);
   }
 

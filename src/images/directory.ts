@@ -32,6 +32,8 @@ const INVENTORY = "inventory.img";
 /** The inventory under another name until it is whole. */
 const INVENTORY_DRAFT = "inventory.img.new";
 const PARENT = "parent";
+/** How many images may wait to be written: those of some hundred tasks, a few MiB. */
+const MOST_LATER = 512;
 
 export class ImageDirectory {
   readonly #base: string;
@@ -78,6 +80,7 @@ export class ImageDirectory {
       });
     }
     const inventory = images.readOne("inventory", undefined);
+    if (!inventory.fdinfoPerId) throw invalid({ file: INVENTORY }, "the images are older than CRIU 0.4");
     if (inventory.imgVersion === ImageVersion.V1_1) return { images, inventory };
     throw invalid(
       { file: INVENTORY },
@@ -110,6 +113,29 @@ export class ImageDirectory {
 
   // ---- writing
 
+  /**
+   * For a dump of many images, which will most likely be these. `make` begins to make their files, empty, while we go on, and says how it is
+   * ended. Disposing takes away what was not written.
+   */
+  expect(
+    images: readonly (readonly [name: RecordName | RawName, id: ImageId])[],
+    make: (paths: readonly string[]) => () => void,
+  ): Disposable {
+    const files = images.map(([name, id]) => fileName(name, id));
+    this.#expected = new Set(files);
+    this.#endMaking = make(files.map((file) => this.#at(file).path));
+    return { [Symbol.dispose]: () => this.#sweepExpected() };
+  }
+  #expected: ReadonlySet<string> = new Set();
+  #endMaking = () => {};
+
+  #sweepExpected(): void {
+    this.#endMaking();
+    for (const file of this.#expected) if (!this.#made.has(file)) removeFile(this.#at(file));
+    this.#expected = new Set();
+    this.#endMaking = () => {};
+  }
+
   /** Writes an image in one go. None at all: the file is not made, and an older one is removed. */
   write<N extends RecordName>(name: N, id: ImageId, entries: readonly EntryOf<N>[]): void {
     using writer = this.writer(name, id);
@@ -117,9 +143,25 @@ export class ImageDirectory {
     writer.close();
   }
 
-  /** As `write`, but not before `commit`: a dump collects while its target stands still. The entries may not change any more. */
+  /**
+   * As `write`, but most often not before `commit`: a dump collects while its target stands still. What waits does not grow with the tree: one that
+   * has many images stands still for long as it is. The entries may not change any more.
+   */
   writeLater<N extends RecordName>(name: N, id: ImageId, entries: readonly EntryOf<N>[]): void {
     this.#later.push(() => this.write(name, id, entries));
+    if (this.#later.length >= MOST_LATER) this.#writeWaiting();
+  }
+
+  /** Changes the only entry of an image, written or not. */
+  amend<N extends RecordName>(name: N, id: ImageId, change: (entry: EntryOf<N>) => void): void {
+    this.#writeWaiting();
+    const entry = this.readOne(name, id);
+    change(entry);
+    this.write(name, id, [entry]);
+  }
+
+  #writeWaiting(): void {
+    for (const write of this.#later.splice(0)) write();
   }
   readonly #later: (() => void)[] = [];
 
@@ -166,8 +208,9 @@ export class ImageDirectory {
    * @param options.durable false: leave the flushing to the kernel; the images survive us, but not a power failure
    */
   commit(inventory: InventoryEntry, { durable = true }: { readonly durable?: boolean } = {}): void {
-    for (const write of this.#later.splice(0)) write();
+    this.#writeWaiting();
     for (const file of this.#unfinished) throw this.#bug(file, "it was not closed");
+    this.#sweepExpected();
     const there = new Set(io("look at", this.subject, () => readdirSync(this.#base)));
     for (const name of imageNames) {
       const { swept, file } = imageKinds[name];
@@ -175,6 +218,14 @@ export class ImageDirectory {
     }
     if (durable) for (const file of this.#made) syncFile(this.#at(file));
     this.#writeInventory(inventory, durable);
+  }
+
+  /** Of all files that were made. */
+  sizeBytes(): number {
+    return [...this.#made].reduce(
+      (sum, file) => sum + io("look at", this.subject, () => statSync(this.#at(file).path).size),
+      0,
+    );
   }
 
   #writeInventory(inventory: InventoryEntry, durable: boolean): void {
@@ -246,7 +297,7 @@ export class ImageDirectory {
   }
 
   #at(file: string): FilePath {
-    return { path: `${this.#base}/${file}`, file };
+    return { path: `${this.#base}/${file}`, file, isAhead: this.#expected.has(file) };
   }
 
   #begin(file: string): FilePath {

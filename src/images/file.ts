@@ -8,13 +8,15 @@ import { invalid, truncated } from "./format/fault.js";
 import type { ByteSource } from "./format/record.js";
 
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR } = constants;
-const MODE = 0o644;
+export const MODE = 0o644;
 const WINDOW_BYTES = 256 << 10;
 
 /** A place in an images directory: the path to use, and the name to show. */
 export interface FilePath {
   readonly path: string;
   readonly file: string;
+  /** It may be there already, empty: ImageDirectory.expect. */
+  readonly isAhead?: boolean;
 }
 
 /** "ENOENT" of an error that a system call ended with, made by Node or by us. */
@@ -47,7 +49,9 @@ const image = (file: string): Subject => ({ kind: "image", file });
  * somebody else leads us nowhere. Readable too: the copying of pages is checked by its size.
  * @throws StasisError IO_FAILED
  */
-export function createFile({ path, file }: FilePath): Fd {
+export function createFile({ path, file, isAhead }: FilePath): Fd {
+  const ahead = isAhead ? openAhead(path) : undefined;
+  if (ahead !== undefined) return ahead;
   const create = () => openSync(path, O_CREAT | O_EXCL | O_NOFOLLOW | O_RDWR, MODE);
   try {
     return asFd(create());
@@ -56,6 +60,21 @@ export function createFile({ path, file }: FilePath): Fd {
     if (codeOf(cause) === "EEXIST") removeFile({ path, file });
     return asFd(io("create the image", image(file), create));
   }
+}
+
+/** Undefined: it is not there yet, or not an empty file of ours. Whatever else has the name is taken away, as ever. */
+function openAhead(path: string): Fd | undefined {
+  let fd: number;
+  try {
+    fd = openSync(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK);
+  } catch (error) {
+    if (codeOf(error) === undefined) throw error;
+    return undefined;
+  }
+  const stat = fstatSync(fd);
+  if (stat.isFile() && stat.nlink === 1 && stat.size === 0 && stat.uid === process.geteuid?.()) return asFd(fd);
+  closeSync(fd);
+  return undefined;
 }
 
 /** Opens an image for reading; undefined when there is none. A FIFO or device that has an image's name is refused. */

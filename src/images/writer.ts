@@ -14,7 +14,8 @@ const BUFFER_BYTES = 64 << 10;
  */
 export class ImageWriter<D extends DescMessage = DescMessage> implements Disposable {
   #fd: Fd | undefined;
-  readonly #buffer = new Uint8Array(BUFFER_BYTES);
+  /** Most images are small: no buffer that is made and thrown away for each. */
+  readonly #pending: Uint8Array[] = [];
   #buffered = 0;
   #open = true;
 
@@ -35,7 +36,7 @@ export class ImageWriter<D extends DescMessage = DescMessage> implements Disposa
 
   /** Bytes that belong to the record before, filled up with zeros to a multiple of `alignment`. */
   blob(bytes: Uint8Array, alignment = 1): void {
-    this.#push(bytes);
+    this.#push(bytes.slice());
     const padding = -bytes.length & (alignment - 1);
     if (padding !== 0) this.#push(new Uint8Array(padding));
   }
@@ -43,7 +44,10 @@ export class ImageWriter<D extends DescMessage = DescMessage> implements Disposa
   /** The file, everything so far in it, for who wants to write on without us. */
   flush(): Fd {
     const fd = this.#file();
-    writeFully(fd, this.#buffer.subarray(0, this.#buffered), this.at.file);
+    const [only] = this.#pending;
+    if (only !== undefined)
+      writeFully(fd, this.#pending.length === 1 ? only : Buffer.concat(this.#pending, this.#buffered), this.at.file);
+    this.#pending.length = 0;
     this.#buffered = 0;
     return fd;
   }
@@ -69,7 +73,7 @@ export class ImageWriter<D extends DescMessage = DescMessage> implements Disposa
     const fd = this.#file();
     if (bytes.length > BUFFER_BYTES - this.#buffered) this.flush();
     if (bytes.length < BUFFER_BYTES) {
-      this.#buffer.set(bytes, this.#buffered);
+      this.#pending.push(bytes);
       this.#buffered += bytes.length;
     } else writeFully(fd, bytes, this.at.file);
   }
@@ -78,7 +82,7 @@ export class ImageWriter<D extends DescMessage = DescMessage> implements Disposa
     if (this.#fd !== undefined) return this.#fd;
     this.#fd = createFile(this.at);
     const head = encodeHead(this.kind);
-    this.#buffer.set(head);
+    this.#pending.push(head);
     this.#buffered = head.length;
     return this.#fd;
   }

@@ -3,20 +3,19 @@
 //
 // runApart: the list is gone through by a process that shares our memory and descriptors (CLONE_VM, CLONE_FILES) but not our end. We wait
 // for it (CLONE_VFORK); should we be killed meanwhile it goes on, shares the memory with nobody then, and finishes the list. For what may not be left half-done.
-import { CLONE, W } from "./abi/process.js";
+import { CLONE, clone_args, W } from "./abi/process.js";
 import { SCHED_FIFO, sched_attr } from "./abi/sched.js";
-import { SIG_SETMASK, SIGSET_BYTES } from "./abi/signal.js";
-import { asPid, type Fd } from "./brand.js";
+import { SIG, SIG_SETMASK, SIGSET_BYTES } from "./abi/signal.js";
+import { asPid, type Fd, type Pid } from "./brand.js";
 import { addressOf, runCode, type Word } from "./call.js";
+import { callOfEntry, decodeResults, ENTRY_WORDS, encodeCallList, type ListedCall } from "./call-list.js";
 import { type HereCalls, isFailure, type Kept, type Syscall, showArguments } from "./declare/syscall.js";
 import { SyscallError } from "./errno.js";
 import { type Syscalls, sys, syscalls } from "./syscalls.js";
 
 /** A syscall to be made by us, its arguments in memory. */
-export interface PreparedCall {
-  readonly row: Syscall;
+export interface PreparedCall extends ListedCall {
   readonly values: readonly unknown[];
-  readonly words: readonly Word[];
   readonly kept: Kept;
 }
 type PreparedCalls = {
@@ -30,63 +29,114 @@ export const prepared = Object.fromEntries(
 
 function prepare(row: Syscall, values: readonly unknown[]): PreparedCall {
   const kept: Kept = [];
-  const words = [...row.command, ...row.args.map(([, type], index) => type.here(values[index], kept))];
+  const words: Word[] = row.command.slice();
+  const { args } = row;
+  for (let index = 0; index < args.length; index++) words.push(args[index]?.[1].here(values[index], kept) ?? 0);
   return { row, values, words, kept };
 }
 
 /** The error of a call that returned `raw`. */
-export function failureOf({ row, values }: PreparedCall, raw: bigint): SyscallError | undefined {
+export function failureOf({ row, values }: PreparedCall, raw: Word): SyscallError | undefined {
   return isFailure(raw) ? new SyscallError(row.name, -Number(raw), showArguments(row, values)) : undefined;
 }
 
 /** Makes all calls in order, whatever each returns; result: what the kernel returned, negative errno on failure. */
 export function runTogether(calls: readonly PreparedCall[]): bigint[] {
   if (calls.length === 0) return [];
-  const list = encode(calls);
+  const list = encodeCallList(calls);
   runCode(runList, [addressOf(list), calls.length]);
   release(calls);
-  return decode(list);
+  return decodeResults(list);
 }
 
 /**
- * A list that is run many times for one descriptor after another. Preconditions: the first argument of every call is the descriptor, and
- * whatever the others point at is kept by the caller.
+ * A list that is run many times, with other descriptors and integers in it. Preconditions: whatever its arguments point at is kept by the
+ * caller; each result is an error or fits into 32 bits.
  */
 export class RepeatedCalls {
   readonly #list: Uint8Array;
-  readonly #words: BigInt64Array;
+  /** Two to a word, the lower one first: no bigints are made of what is written and read thousands of times. */
+  readonly #halves: Int32Array;
   readonly #address: bigint;
 
   constructor(readonly calls: readonly PreparedCall[]) {
-    this.#list = encode(calls);
-    this.#words = new BigInt64Array(this.#list.buffer);
+    this.#list = encodeCallList(calls);
+    this.#halves = new Int32Array(this.#list.buffer);
     this.#address = addressOf(this.#list);
   }
 
-  /** What the kernel returned, by the index of the call. */
-  run(fd: Fd): (index: number) => bigint {
-    const descriptor = BigInt(fd);
-    for (let at = 1; at < this.#words.length; at += ENTRY_WORDS) this.#words[at] = descriptor;
-    if (this.calls.length > 0) runCode(runList, [this.#address, this.calls.length]);
-    return (index) => this.#words[index * ENTRY_WORDS + ENTRY_WORDS - 1] ?? 0n;
+  /** Changes an argument, counted from 0 with a command that is one (the 1 in fcntl). */
+  aim(call: number, argument: number, value: number): void {
+    const at = (call * ENTRY_WORDS + 1 + argument) * 2;
+    this.#halves[at] = value;
+    this.#halves[at + 1] = value < 0 ? -1 : 0;
+  }
+
+  /** Makes all of them, or the first ones. */
+  run(count = this.calls.length): void {
+    if (count > 0) runCode(runList, [this.#address, count]);
+  }
+
+  /** Makes all of them with this descriptor as first argument. */
+  runFor(fd: Fd): void {
+    for (let call = 0; call < this.calls.length; call++) this.aim(call, 0, fd);
+    this.run();
+  }
+
+  /** What the kernel returned, negative errno on failure. */
+  result(call: number): number {
+    return this.#halves[(call * ENTRY_WORDS + ENTRY_WORDS - 1) * 2] ?? 0;
   }
 }
 
-/** As runTogether, and certain to be done to the end even when we are killed. */
-export function runApart(calls: readonly PreparedCall[]): bigint[] {
+/**
+ * As runTogether, and certain to be done to the end even when we are killed. `wanted`: by a process with this pid. Throws SyscallError of clone3(2):
+ * EEXIST when another process has that pid, EPERM when we may not choose one.
+ */
+export function runApart(calls: readonly PreparedCall[], wanted?: Pid): bigint[] {
   if (calls.length === 0) return [];
   const all = [prepared.sched_setattr(asPid(0), AT_ONCE, 0), ...calls];
-  const list = encode(all);
-  const flags = CLONE.CLONE_VM | CLONE.CLONE_FILES | CLONE.CLONE_VFORK;
-  // struct clone_args: flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls
-  const args = new Uint8Array(BigUint64Array.of(flags, 0n, 0n, 0n, 0n, 0n, 0n, 0n).buffer);
-  const pid = withoutSignals(() =>
-    Number(runCode(runListApart, [addressOf(args), args.byteLength, addressOf(list), all.length])),
-  );
-  if (pid < 0) throw new SyscallError("clone3", -pid, ["CLONE_VM|CLONE_FILES|CLONE_VFORK"]);
-  sys.wait4(asPid(pid), null, W.__WALL, null);
+  const list = encodeCallList(all);
+  const pid = clonedTo(list, all.length, CLONE.CLONE_VM | CLONE.CLONE_FILES | CLONE.CLONE_VFORK, wanted);
+  sys.wait4(pid, null, W.__WALL, null);
   release(all);
-  return decode(list).slice(1);
+  return decodeResults(list).slice(1);
+}
+
+/** Calls that a process beside us makes, with our memory and copies of our descriptors, while we go on. What they return is nobody's concern. */
+export class Beside {
+  readonly #list: Uint8Array;
+  readonly #pid: Pid;
+
+  /** Throws SyscallError: there can be no other process. */
+  constructor(readonly calls: readonly PreparedCall[]) {
+    this.#list = encodeCallList(calls);
+    this.#pid = clonedTo(this.#list, calls.length, CLONE.CLONE_VM);
+  }
+
+  /** Ends it, whether all of them are made or not. */
+  end(): void {
+    sys.kill(this.#pid, SIG.SIGKILL);
+    sys.wait4(this.#pid, null, W.__WALL, null);
+    this.#list.fill(0);
+    release(this.calls);
+  }
+}
+
+/** A process that shares our memory goes through the list and ends. `wanted`: the pid that it must have. Result: its pid. */
+function clonedTo(list: Uint8Array, count: number, flags: bigint, wanted?: Pid): Pid {
+  const tids = new Uint8Array(Int32Array.of(wanted ?? 0).buffer);
+  const args = clone_args.encode({
+    flags,
+    ...{ pidfd: 0n, child_tid: 0n, parent_tid: 0n, exit_signal: 0n, stack: 0n, stack_size: 0n, tls: 0n, cgroup: 0n },
+    set_tid: wanted === undefined ? 0n : addressOf(tids),
+    set_tid_size: wanted === undefined ? 0n : 1n,
+  });
+  const pid = withoutSignals(() =>
+    Number(runCode(runListApart, [addressOf(args), args.byteLength, addressOf(list), count])),
+  );
+  if (pid < 0) throw new SyscallError("clone3", -pid, [`flags 0x${flags.toString(16)}`, `set_tid ${wanted ?? "any"}`]);
+  return asPid(pid);
 }
 
 /**
@@ -123,37 +173,9 @@ function withoutSignals<T>(run: () => T): T {
   }
 }
 
-/** An entry is 64 bytes: number, six arguments, result. */
-const ENTRY_WORDS = 8;
-const ENTRY_BYTES = 64;
-
-function encode(calls: readonly PreparedCall[]): Uint8Array {
-  const words = new BigInt64Array(calls.length * ENTRY_WORDS);
-  for (const [index, { row, words: values }] of calls.entries()) {
-    words[index * ENTRY_WORDS] = BigInt(row.number);
-    for (const [position, value] of values.entries()) words[index * ENTRY_WORDS + 1 + position] = BigInt(value);
-  }
-  return new Uint8Array(words.buffer);
-}
-
-function decode(list: Uint8Array): bigint[] {
-  const view = new DataView(list.buffer);
-  return Array.from({ length: list.byteLength / ENTRY_BYTES }, (_, index) =>
-    view.getBigInt64(index * ENTRY_BYTES + 56, true),
-  );
-}
-
 /** r12: the next entry, r13: entries left. */
 const loop = [
-  [0x49, 0x8b, 0x04, 0x24], // mov rax, [r12]
-  [0x49, 0x8b, 0x7c, 0x24, 0x08], // mov rdi, [r12+8]
-  [0x49, 0x8b, 0x74, 0x24, 0x10], // mov rsi, [r12+16]
-  [0x49, 0x8b, 0x54, 0x24, 0x18], // mov rdx, [r12+24]
-  [0x4d, 0x8b, 0x54, 0x24, 0x20], // mov r10, [r12+32]
-  [0x4d, 0x8b, 0x44, 0x24, 0x28], // mov r8, [r12+40]
-  [0x4d, 0x8b, 0x4c, 0x24, 0x30], // mov r9, [r12+48]
-  [0x0f, 0x05], // syscall
-  [0x49, 0x89, 0x44, 0x24, 0x38], // mov [r12+56], rax
+  ...callOfEntry,
   [0x49, 0x83, 0xc4, 0x40], // add r12, 64
   [0x49, 0xff, 0xcd], // dec r13
   [0x75, 0xce], // jnz -50 (the next entry)
@@ -187,7 +209,7 @@ const runListApart = Uint8Array.from(
     [0xb8, 0xb3, 0x01, 0x00, 0x00], // mov eax, 435 (clone3)
     [0x0f, 0x05], // syscall
     [0x85, 0xc0], // test eax, eax
-    [0x74, 0x05], // jz over the way back: the child
+    [0x74, 0x05], // jz +5 (over the way back: the child)
     ...takeBack,
     ...loop,
     [0x31, 0xff], // xor edi, edi

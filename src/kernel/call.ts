@@ -1,16 +1,32 @@
-// One syscall made by ourselves, through koffi and libc's syscall(2).
-import koffi from "koffi";
+// One syscall made by ourselves, through koffi and libc's syscall(2). Both are loaded by the first call: a program that imports us and makes none
+// needs neither, on any system.
+import { createRequire } from "node:module";
+import type Koffi from "koffi";
 import { errno } from "./errno.js";
 
-const libc = koffi.load("libc.so.6");
 const word = "int64";
-const raw = libc.func("syscall", word, [word, word, word, word, word, word, word]);
+
+function load() {
+  const koffi: typeof Koffi = createRequire(import.meta.url)("koffi");
+  const libc = koffi.load("libc.so.6");
+  return {
+    koffi,
+    raw: libc.func("syscall", word, [word, word, word, word, word, word, word]),
+    spawn: libc.func("posix_spawn", "int", [word, "str", word, word, word, word]),
+    machineCode: koffi.proto("machineCode", word, [word, word, word, word, word]),
+  };
+}
+let loaded: ReturnType<typeof load> | undefined;
+function native(): ReturnType<typeof load> {
+  loaded ??= load();
+  return loaded;
+}
 
 export type Word = number | bigint;
 
 /** The address of a buffer of ours, for a syscall argument. The caller keeps the buffer alive over the call. */
 export function addressOf(buffer: Uint8Array): bigint {
-  return koffi.address(buffer);
+  return native().koffi.address(buffer);
 }
 
 /**
@@ -19,6 +35,7 @@ export function addressOf(buffer: Uint8Array): bigint {
  */
 export function call(number: number, words: readonly Word[], options?: { interruptible?: boolean }): Word {
   const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] = words;
+  const { raw, koffi } = native();
   for (;;) {
     const result: Word = raw(number, a, b, c, d, e, f);
     if (result !== -1) return result;
@@ -34,14 +51,12 @@ export function call(number: number, words: readonly Word[], options?: { interru
 export function callAsync(number: number, words: readonly Word[]): Promise<Word> {
   const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] = words;
   return new Promise((resolve, reject) => {
-    raw.async(number, a, b, c, d, e, f, (error: Error | null, result: Word) => {
+    native().raw.async(number, a, b, c, d, e, f, (error: Error | null, result: Word) => {
       if (error) reject(error);
       else resolve(result);
     });
   });
 }
-
-const spawn = libc.func("posix_spawn", "int", [word, "str", word, word, word, word]);
 
 /** posix_spawn(3) with no attributes: result is the pid, or negative errno. `argv` and `envp` are lists of C strings. */
 export function posixSpawn(path: string, argv: readonly string[]): number {
@@ -50,7 +65,7 @@ export function posixSpawn(path: string, argv: readonly string[]): number {
   const pointers = new BigUint64Array([...texts.map(addressOf), 0n]);
   const environment = new BigUint64Array(1);
   const at = (array: ArrayBufferView) => addressOf(new Uint8Array(array.buffer, array.byteOffset, array.byteLength));
-  const failed: number = spawn(at(pid), path, 0, 0, at(pointers), at(environment));
+  const failed: number = native().spawn(at(pid), path, 0, 0, at(pointers), at(environment));
   return failed === 0 ? (pid[0] ?? 0) : -failed;
 }
 
@@ -68,7 +83,7 @@ const cloneAndExecute = Uint8Array.from(
     [0xb8, 0xb3, 0x01, 0x00, 0x00], // mov eax, 435 (clone3)
     [0x0f, 0x05], // syscall
     [0x85, 0xc0], // test eax, eax
-    [0x74, 0x01], // jz over the ret: the child
+    [0x74, 0x01], // jz +1 (over the ret)
     [0xc3], // ret: the pid, or negative errno
     [0x4c, 0x89, 0xd7], // mov rdi, r10
     [0x4c, 0x89, 0xce], // mov rsi, r9
@@ -97,14 +112,18 @@ export function spawnAsSibling(path: string, pid: number): number {
   return Number(runCode(cloneAndExecute, words));
 }
 
-const machineCode = koffi.proto("machineCode", word, [word, word, word, word, word]);
-
-/** Calls machine code as a function of up to five words (rdi, rsi, rdx, rcx, r8); result: what it leaves in rax. Each code keeps its page. */
+/** Calls machine code as a function of up to five words (rdi, rsi, rdx, rcx, r8); result: what it leaves in rax. */
 export function runCode(code: Uint8Array, words: readonly Word[]): Word {
   const [a = 0, b = 0, c = 0, d = 0, e = 0] = words;
+  const { koffi, machineCode } = native();
+  return koffi.call(addressOfCode(code), machineCode, a, b, c, d, e);
+}
+
+/** Where this machine code stands in memory of ours that may be executed. Each code keeps its page. */
+export function addressOfCode(code: Uint8Array): bigint {
   const page = pages.get(code) ?? executable(code);
   pages.set(code, page);
-  return koffi.call(page, machineCode, a, b, c, d, e);
+  return page;
 }
 const pages = new Map<Uint8Array, bigint>();
 const PAGE_BYTES = 4096;
@@ -114,6 +133,7 @@ function executable(code: Uint8Array): bigint {
   const MMAP = 9;
   const READ_WRITE_EXECUTE = 7;
   const PRIVATE_ANONYMOUS = 0x22;
+  const { raw, koffi } = native();
   const page = raw(MMAP, 0, PAGE_BYTES, READ_WRITE_EXECUTE, PRIVATE_ANONYMOUS, -1, 0);
   if (page === -1) throw new Error(`mmap of a page for code: errno ${koffi.errno()}`);
   new Uint8Array(koffi.view(BigInt(page), PAGE_BYTES)).set(code);

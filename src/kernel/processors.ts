@@ -2,9 +2,13 @@
 import { readFileSync } from "node:fs";
 
 /** Their numbers, ascending. */
-export function onlineProcessors(): readonly number[] {
-  return parseCpuList(readFileSync("/sys/devices/system/cpu/online", "utf8"));
-}
+export const onlineProcessors = () => listed("online");
+
+/** Those for which the kernel has room: a value "for each processor" is one for each of these. */
+export const possibleProcessors = () => listed("possible");
+
+const listed = (name: string): readonly number[] =>
+  parseCpuList(readFileSync(`/sys/devices/system/cpu/${name}`, "utf8"));
 
 /** "0-3,8": Documentation/admin-guide/kernel-parameters.rst, "cpu lists". */
 export function parseCpuList(text: string): number[] {

@@ -54,13 +54,13 @@ class AskedOptions {
 
   of(socket: Fd): (Uint8Array | undefined)[] {
     this.#lengths.set(this.#usual);
-    const result = this.#calls.run(socket);
+    this.#calls.runFor(socket);
     return this.#values.map((value, index) => {
-      const raw = Number(result(index));
+      const raw = this.#calls.result(index);
       if (raw >= 0) return value.subarray(0, this.#lengths[index]);
       const call = this.#calls.calls[index];
       if (call === undefined || NOT_THERE.some((name) => raw === -errno[name])) return undefined;
-      throw failureOf(call, BigInt(raw));
+      throw failureOf(call, raw);
     });
   }
 }

@@ -22,7 +22,7 @@ export interface Stat {
 
 export function statOf(file: Fd): Stat {
   sys.fstat(file, bytes);
-  return taken();
+  return statIn(words, 0);
 }
 
 /** Undefined: there is nothing at the path. */
@@ -30,7 +30,7 @@ export function statAt(path: string, options?: { readonly follow: boolean }): St
   const flags = options?.follow === false ? AT_SYMLINK_NOFOLLOW : 0;
   return unless(["ENOENT", "ENOTDIR"], () => {
     sys.newfstatat(AT_FDCWD, path, bytes, flags);
-    return taken();
+    return statIn(words, 0);
   });
 }
 
@@ -52,9 +52,9 @@ const MTIME = index("st_mtime");
 const LOW = 0xffffffffn;
 const SECOND = 1_000_000_000n;
 
-const word = (at: number): bigint => words[at] ?? 0n;
-
-function taken(): Stat {
+/** Decodes one of many; `start`: the index of its first word. */
+export function statIn(words: BigUint64Array, start: number): Stat {
+  const word = (at: number): bigint => words[start + at] ?? 0n;
   return {
     dev: word(DEV),
     ino: word(INO),
@@ -69,3 +69,9 @@ function taken(): Stat {
     mtimeNs: word(MTIME) * SECOND + word(MTIME + 1),
   };
 }
+
+export const STAT_WORDS = stat.sizeBytes >> 3;
+
+/** Whether two are of the same inode. */
+export const isSameInode = (words: BigUint64Array, start: number, other: number): boolean =>
+  words[start + DEV] === words[other + DEV] && words[start + INO] === words[other + INO];

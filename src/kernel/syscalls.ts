@@ -1,5 +1,6 @@
 // The one table of syscalls, collected from abi/, and `sys`: the calls made by ourselves.
 import { aioCalls } from "./abi/aio.js";
+import { bpfCalls } from "./abi/bpf.js";
 import { epollCalls } from "./abi/epoll.js";
 import { fanotifyCalls } from "./abi/fanotify.js";
 import { fcntlCalls } from "./abi/fcntl.js";
@@ -26,6 +27,7 @@ import { SyscallError } from "./errno.js";
 /** Every syscall that we make here or inside a target. */
 export const syscalls = {
   ...aioCalls,
+  ...bpfCalls,
   ...epollCalls,
   ...fanotifyCalls,
   ...fcntlCalls,
@@ -50,12 +52,11 @@ export type Syscalls = typeof syscalls;
 
 function hereCall(row: Syscall): (...values: unknown[]) => unknown {
   const options = { interruptible: row.interruptible };
+  const { args } = row;
   return (...values) => {
     const kept: Kept = [];
-    const words: Word[] = [...row.command];
-    row.args.forEach(([, type], index) => {
-      words.push(type.here(values[index], kept));
-    });
+    const words: Word[] = row.command.slice();
+    for (let index = 0; index < args.length; index++) words.push(args[index]?.[1].here(values[index], kept) ?? 0);
     const raw = call(row.number, words, options);
     kept.length = 0; // a use after the call: until here no buffer may be collected
     if (isFailure(raw)) throw new SyscallError(row.name, -Number(raw), showArguments(row, values));

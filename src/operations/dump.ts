@@ -11,14 +11,14 @@ import {
 } from "../images/format/entries.js";
 import { ImageVersion } from "../images/format/numbers.js";
 import { SIG } from "../kernel/abi/signal.js";
+import { failureOf, prepared, runApart, runTogether } from "../kernel/batch.js";
 import { asPid } from "../kernel/brand.js";
-import { unless } from "../kernel/errno.js";
-import { sys } from "../kernel/syscalls.js";
-import type { DumpOptions } from "../options/views.js";
+import { type DumpOptions, withExternal } from "../options/views.js";
 import { StasisError } from "../report/error.js";
 import { lockNumbers } from "../resources/files/sockets/network-lock.js";
 import { describeProcessor } from "../resources/processor.js";
 import { endTracers, type FrozenTask, freezeTree, thaw } from "../tracee/freeze.js";
+import { makeAhead } from "./ahead.js";
 import { CollectedTree } from "./collect.js";
 import type { DumpOutcome, DumpRequest } from "./requests.js";
 import { SavedMemory } from "./save-memory.js";
@@ -44,29 +44,34 @@ export function dump(request: DumpRequest): DumpOutcome {
     frozen = false;
   };
   try {
-    using tree = new CollectedTree(tasks, images, request);
+    const external = request.queryExternal?.() ?? [];
+    using _expected = makeAhead(images, tasks);
+    using tree = new CollectedTree(tasks, images, { ...request, options: withExternal(options, external) });
     tree.collect();
     using memory = new SavedMemory(tree, images, request);
     const early = options.finalState === "run" && memory.copyProcesses();
     memory.saveShared();
     if (!early) memory.savePrivate();
-    tree.leave();
+    // What dies need not be left first.
+    if (options.finalState !== "kill") tree.leave();
     if (early) {
       tree.connections.release();
       letGo();
     }
     const frozenUs = clock.lapUs();
     if (early) memory.savePrivate();
+    tree.noteStops();
     images.commit(inventory(tree, options), { durable: false });
     consult(request, "post-dump");
     const memoryUs = clock.lapUs();
-    if (options.finalState !== "run") tree.keepLinks();
+    tree.keepLinks();
     if (options.finalState === "kill") {
       kill(tasks);
+      tree.bury();
       tree.connections.outlive();
       frozen = false;
     } else if (options.finalState === "stop") {
-      for (const task of tasks) if (task.state === "alive") sys.kill(task.pid, SIG.SIGSTOP);
+      signalAll(tasks, SIG.SIGSTOP);
     }
     letGo();
     const stats = create(DumpStatsEntrySchema, {
@@ -97,7 +102,7 @@ function consult(request: DumpRequest, script: "pre-dump" | "post-dump"): void {
   throw new StasisError({
     code: "CANCELLED",
     doing: "dump",
-    subject: { kind: "process", pid: asPid(request.options.pid), comm: "?" },
+    subject: { kind: "process", pid: asPid(request.options.pid) },
     reason: `the ${script} notification was refused`,
     remedy: "have the client or script accept it",
   });
@@ -120,10 +125,20 @@ function inventory(tree: CollectedTree, { tcpClose, networkLock }: DumpOptions) 
 
 /** Ends the tree, and waits until every thread is gone: its memory is free when we answer. */
 function kill(tasks: readonly FrozenTask[]): void {
-  for (const { pid, state } of tasks) if (state === "alive") unless("ESRCH", () => sys.kill(pid, SIG.SIGKILL));
+  signalAll(tasks, SIG.SIGKILL);
   for (const task of tasks) {
     if (task.state !== "alive") continue;
     for (const thread of task.threads.toReversed()) thread.awaitEnd();
   }
   endTracers(tasks);
+}
+
+/** All of them get it, also when we are killed meanwhile: half a tree must not run on. One that is gone is no matter. */
+function signalAll(tasks: readonly FrozenTask[], signal: number): void {
+  const calls = tasks.filter(({ state }) => state === "alive").map(({ pid }) => prepared.kill(pid, signal));
+  const results = calls.length > 1 ? runApart(calls) : runTogether(calls);
+  for (const [index, call] of calls.entries()) {
+    const error = failureOf(call, results[index] ?? 0n);
+    if (error !== undefined && error.errno !== "ESRCH") throw error;
+  }
 }

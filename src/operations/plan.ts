@@ -13,6 +13,7 @@ import {
   type TaskKobjIdsEntry,
 } from "../images/format/entries.js";
 import { TaskState, VmaStatus } from "../images/format/numbers.js";
+import { PAGE_SIZE } from "../kernel/abi/mman.js";
 import { type Address, asAddress, asPid, type Pid } from "../kernel/brand.js";
 import { StasisError } from "../report/error.js";
 import { SavedLocks } from "../resources/files/locks.js";
@@ -153,3 +154,13 @@ export function findFreeRegion(root: PlannedProcess, lengthBytes: bigint): Addre
 }
 /** Distance kept from mappings below, which may be stacks' neighbours or heaps. */
 const GUARD = 0x100000n;
+
+/** The memory that will be read from the images. */
+export function bytesIn(images: ImageDirectory, root: PlannedProcess): number {
+  let bytes = 0n;
+  for (const { pid } of processesOf(root)) {
+    using pages = images.pagesReader("pagemap", pid);
+    for (const { source, pageCount } of pages.ranges()) if (source === "file") bytes += BigInt(pageCount) * PAGE_SIZE;
+  }
+  return Number(bytes);
+}

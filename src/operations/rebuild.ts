@@ -1,14 +1,16 @@
 // One process of a restore, from an empty task to the program that it was.
 
-import type { ImageDirectory } from "../images/directory.js";
-import type { VmaEntry } from "../images/format/entries.js";
+import { isFieldSet } from "@bufbuild/protobuf";
+import { type CoreEntry, type VmaEntry, VmaEntrySchema } from "../images/format/entries.js";
 import { VmaStatus } from "../images/format/numbers.js";
+import type { OpenPages } from "../images/pages/open.js";
 import { O, O_RDONLY } from "../kernel/abi/fcntl.js";
 import { CLONE } from "../kernel/abi/process.js";
 import { SIG } from "../kernel/abi/signal.js";
-import { asAddress, asPid, type Fd, type TargetFd } from "../kernel/brand.js";
+import { asAddress, asTargetFd, type Fd, type TargetFd } from "../kernel/brand.js";
 import { readStat } from "../kernel/proc/stat.js";
 import { sys, syscalls } from "../kernel/syscalls.js";
+import type { Meter } from "../report/progress.js";
 import { applyLock } from "../resources/files/locks.js";
 import { RestoredMemfds } from "../resources/files/memfd-restored.js";
 import type { RestoredFileTable } from "../resources/files/restored-table.js";
@@ -20,32 +22,42 @@ import type { RestoredSharedMemory } from "../resources/memory/restored-shared.j
 import { attachSegments, isShmVma } from "../resources/memory/shm-attach.js";
 import { RestoredSegments } from "../resources/memory/shm-restored.js";
 import { restoreVdso, savedVdso } from "../resources/memory/vdso.js";
+import { restoreCompatVdso } from "../resources/memory/vdso-compat.js";
 import { applyDumpable } from "../resources/task/dumpable.js";
 import { setFloatingPoint } from "../resources/task/floating-point.js";
-import { hasTraps, queueTraps } from "../resources/task/pending-signals.js";
-import { registersOf } from "../resources/task/registers.js";
+import { isPending, queueTraps } from "../resources/task/pending-signals.js";
+import { isCompatCore, registersOf } from "../resources/task/registers.js";
 import { ignoreTraps } from "../resources/task/signal-actions.js";
 import { maskOf } from "../resources/task/signal-mask.js";
+import { prepareCall } from "../resources/task/timed-call.js";
 import { applyFilesystem } from "../resources/tree/filesystem.js";
 import type { Inside } from "../tracee/inside.js";
-import { cloneTask } from "../tracee/offspring.js";
+import { cloneTasks } from "../tracee/offspring.js";
+import { expecting, remote } from "../tracee/program.js";
 import { type Parked, REGION_BYTES } from "../tracee/seed.js";
+import type { Registers } from "../tracee/tracee.js";
 import type { PlannedProcess } from "./plan.js";
 
 export interface Surroundings {
-  readonly images: ImageDirectory;
   readonly context: RestoreContext & { readonly files: RestoredFileTable };
   readonly shared: RestoredSharedMemory;
   /** Where the kernel's own mappings wait in each task. */
   readonly parked: readonly Parked[];
+  readonly meter: Meter;
   /** Ids of descriptor tables (CLONE_FILES) that are complete. */
   readonly filledTables: Set<number>;
+  /** Ids of those that several processes have: they use it in turns. */
+  readonly sharedTables: ReadonlySet<number>;
 }
 
 /** Flags of a thread as pthread_create(3) makes it. */
 const THREAD =
   CLONE.CLONE_VM | CLONE.CLONE_FS | CLONE.CLONE_FILES | CLONE.CLONE_SIGHAND | CLONE.CLONE_THREAD | CLONE.CLONE_SYSVSEM;
 const HIGHEST_FD = 0xffffffff;
+
+/** How the file of a mapping was opened; undefined: an old image does not tell. */
+const flagsOf = (vma: VmaEntry): number | undefined =>
+  isFieldSet(vma, VmaEntrySchema.field.fdflags) ? vma.fdflags : undefined;
 
 export class Rebuilt implements RestoredProcess, Disposable {
   readonly threads: RestoredThread[];
@@ -76,9 +88,19 @@ export class Rebuilt implements RestoredProcess, Disposable {
   apply(stage: Stage, parts: readonly TaskPart[]): void {
     for (const part of parts) {
       if (part.stage !== stage) continue;
-      if (part.of === "process") part.apply(this.#speaker, this.core, this.around.context);
-      else for (const thread of this.#threadsWith(part)) part.apply(thread, thread.core, this.around.context);
+      if (part.of === "process") this.#apply(part, this.#speaker, this.core);
+      else for (const thread of this.#threadsWith(part)) this.#apply(part, thread, thread.core);
     }
+  }
+
+  #apply(part: TaskPart, thread: RestoredThread, core: CoreEntry): void {
+    part.apply(thread, core, this.around.context);
+    if (this.insides.length > 1) thread.inside.flush();
+  }
+
+  /** Of all its threads, a leader that ends included. */
+  get insides(): Inside[] {
+    return [...new Set([this.leader, ...this.threads])].map(({ inside }) => inside);
   }
 
   #threadsWith(part: TaskPart): readonly RestoredThread[] {
@@ -104,30 +126,45 @@ export class Rebuilt implements RestoredProcess, Disposable {
     this.#leaderHasEnded = true;
   }
 
-  /** Mappings and their contents; a second call does nothing. `parent`: the task was forked from its filled memory. */
-  fillMemory(parent?: Rebuilt): void {
+  /**
+   * Mappings and their contents; a second call does nothing. `parent`: the task was forked from its filled memory. What is put off needs
+   * `opened` until it is made.
+   */
+  fillMemory(opened: OpenPages, parent?: Rebuilt): void {
     if (this.#filled !== undefined) return;
     const { inside, plan } = this;
-    const { images, context, shared } = this.around;
-    using pages = images.pagesReader("pagemap", plan.pid);
-    using parentPages = parent && images.pagesReader("pagemap", parent.pid);
+    const { context, shared } = this.around;
+    const pages = opened.of(plan.pid);
     const backing = (vma: (typeof plan.mm.vmas)[number]): Fd | undefined => {
       if ((vma.status & VmaStatus.ANON_SHARED) !== 0) return shared.fd(vma.shmid);
       if ((vma.status & VmaStatus.AREA_MEMFD) !== 0) return this.#memfdBehind(vma);
       const ofFile = VmaStatus.FILE_PRIVATE | VmaStatus.FILE_SHARED | VmaStatus.AREA_SOCKET;
-      if ((vma.status & ofFile) !== 0) return context.files.fd(Number(vma.shmid));
+      if ((vma.status & ofFile) !== 0) return context.files.forMapping(Number(vma.shmid), flagsOf(vma));
       return undefined;
     };
-    const from = parent && parentPages && { parent: { mm: parent.plan.mm, pages: parentPages } };
-    this.#filled = this.#fetching((fetch) => fillMemory(inside, { mm: plan.mm, pages, fetch, backing, ...from }));
+    const moved = (bytes: number) => this.around.meter.moved(bytes);
+    const from = parent && { parent: { mm: parent.plan.mm, pages: opened.of(parent.pid) } };
+    this.#filled = this.#fetching((fetch) =>
+      fillMemory(inside, { mm: plan.mm, pages, fetch, backing, moved, ...from }),
+    );
     this.#attachSegments();
     this.#vdso = savedVdso(plan.mm, pages);
   }
   #vdso: Uint8Array | undefined;
 
+  #restoreVdso(parked: readonly Parked[]): void {
+    const { inside, plan } = this;
+    const code = this.#vdso;
+    if (this.#cores().some(isCompatCore)) restoreCompatVdso(inside, plan.mm, parked, code);
+    else restoreVdso(inside, plan.mm, parked, { code, instructionPointers: this.#instructionPointers() });
+  }
+
+  #cores(): CoreEntry[] {
+    return [this.plan.core, ...this.plan.threads.map(({ core }) => core)];
+  }
+
   #instructionPointers(): bigint[] {
-    const cores = [this.plan.core, ...this.plan.threads.map(({ core }) => core)];
-    return cores.flatMap(({ threadInfo }) => threadInfo?.gpregs?.ip ?? []);
+    return this.#cores().flatMap(({ threadInfo }) => threadInfo?.gpregs?.ip ?? []);
   }
 
   #attachSegments(): void {
@@ -138,12 +175,13 @@ export class Rebuilt implements RestoredProcess, Disposable {
   #filled: ReadonlySet<VmaEntry> | undefined;
 
   /** Old images do not tell how the file was opened. */
-  #memfdBehind({ shmid, fdflags, status }: VmaEntry): Fd {
+  #memfdBehind(vma: VmaEntry): Fd {
+    const { shmid, status } = vma;
     const { context } = this.around;
     const entry = context.files.entry(Number(shmid)).memfd;
     if (entry === undefined) return context.files.fd(Number(shmid));
     const fallback = (status & VmaStatus.FILE_SHARED) === 0 ? O_RDONLY : O.O_RDWR;
-    return context.once(RestoredMemfds).openForMapping(entry, fdflags ?? fallback);
+    return context.once(RestoredMemfds).openForMapping(entry, flagsOf(vma) ?? fallback);
   }
 
   /** What is set on memory, the bounds that the kernel keeps, cwd and root. */
@@ -152,7 +190,7 @@ export class Rebuilt implements RestoredProcess, Disposable {
     const { context, parked } = this.around;
     finishMemory(inside, plan.mm, this.#filled ?? new Set());
     restoreRings(inside, plan.mm);
-    restoreVdso(inside, plan.mm, parked, { code: this.#vdso, instructionPointers: this.#instructionPointers() });
+    this.#restoreVdso(parked);
     this.#fetching((fetch) => {
       applyLayout(inside, plan.mm, fetch(context.files.fd(plan.mm.exeFileId)));
       const isHostRoot = context.files.entry(plan.fs.rootId).reg?.name === "/";
@@ -161,19 +199,26 @@ export class Rebuilt implements RestoredProcess, Disposable {
     });
   }
 
-  /** Runs `use` with a way to fetch descriptors of ours into the task, and closes them all afterwards. */
+  /**
+   * Runs `use` with a way to fetch descriptors of ours into the task, whose table is empty, and closes them all afterwards. The kernel gives
+   * each the lowest free number, so it is known beforehand.
+   */
   #fetching<T>(use: (fetch: (ours: Fd) => TargetFd) => T): T {
     const { inside } = this;
-    const engine = inside.sys.pidfd_open(asPid(process.pid), 0);
+    const engine = asTargetFd(0);
+    inside.later(remote.close_range(0, HIGHEST_FD, 0));
+    inside.later(expecting(remote.pidfd_open(process.pid, 0), BigInt(engine)));
     const fetched = new Map<Fd, TargetFd>();
     const result = use((ours) => {
       const known = fetched.get(ours);
       if (known !== undefined) return known;
-      const theirs = inside.sys.pidfd_getfd(engine, ours as number as TargetFd, 0);
+      const theirs = asTargetFd(engine + fetched.size + 1);
+      inside.later(expecting(remote.pidfd_getfd(engine, asTargetFd(ours), 0), BigInt(theirs)));
       fetched.set(ours, theirs);
       return theirs;
     });
-    inside.sys.close_range(0, HIGHEST_FD, 0);
+    inside.later(remote.close_range(0, HIGHEST_FD, 0));
+    if (this.around.sharedTables.has(this.plan.ids.filesId)) inside.flush();
     return result;
   }
 
@@ -191,16 +236,13 @@ export class Rebuilt implements RestoredProcess, Disposable {
   }
 
   createThreads(): void {
-    for (const { tid, core } of this.plan.threads) {
-      const inside = cloneTask(this.inside, {
-        tid,
-        comm: core.threadCore?.comm ?? this.comm,
-        flags: THREAD,
-        exitSignal: 0,
-        as: "thread",
-      });
-      this.threads.push({ process: this, tracee: inside.tracee, isLeader: false, inside, core });
-    }
+    const births = this.plan.threads.map(({ tid, core }) => {
+      const comm = core.threadCore?.comm ?? this.comm;
+      return { tid, comm, flags: THREAD, exitSignal: 0, as: "thread", core } as const;
+    });
+    cloneTasks(this.inside, births, ({ core }, inside) =>
+      this.threads.push({ process: this, tracee: inside.tracee, isLeader: false, inside, core }),
+    );
   }
 
   /** After the change of credentials, which resets it. */
@@ -208,30 +250,58 @@ export class Rebuilt implements RestoredProcess, Disposable {
     applyDumpable(this.#speaker.inside, this.plan.mm.dumpable);
   }
 
-  /** Takes our region out and gives every thread its registers; they are still stopped. */
-  finish(): void {
+  /** The last that needs our region; the thread in the result is aimed at the call that takes it out. */
+  prepareEnd(): Inside {
     const { inside } = this.#speaker;
-    const region = inside.ground.stub;
+    this.#begun = this.threads.map((thread) => prepareCall(thread, thread.core));
     ignoreTraps(inside, this.core);
     this.#queueTraps();
-    inside.stepCall(syscalls.munmap.number, [asAddress(region), BigInt(REGION_BYTES)]);
-    for (const { tracee, core } of this.threads) {
+    inside.aim(syscalls.munmap.number, [asAddress(inside.ground.stub), BigInt(REGION_BYTES)]);
+    return inside;
+  }
+  #begun: readonly (Partial<Registers> | undefined)[] = [];
+
+  /** The region is gone: gives every thread its registers; they are still stopped. */
+  finish(): void {
+    for (const [index, { tracee, core }] of this.threads.entries()) {
       setFloatingPoint(tracee, core);
-      tracee.setRegisters(registersOf(core, tracee.registers()));
+      tracee.setRegisters({ ...registersOf(core, tracee.registers()), ...this.#begun[index] });
       tracee.setSignalMask(maskOf(core));
     }
   }
 
   #queueTraps(): void {
-    if (![this.core, ...this.threads.map(({ core }) => core)].some(hasTraps)) return;
+    if (!this.#isPending(SIG.SIGTRAP)) return;
     for (const { tracee } of this.threads) tracee.blockSignals();
     for (const thread of this.threads) queueTraps(thread, thread === this.#speaker ? this.core : undefined);
   }
 
-  /** Lets the process run, or stay stopped when it was. */
-  release(options: { readonly stopped: boolean }): void {
-    if (options.stopped || this.plan.state === "stopped") sys.kill(this.pid, this.#stopSignal());
-    for (const { tracee } of this.threads) tracee.detach();
+  /**
+   * Stops it when it was stopped. To be done to all before the first is let go: whoever waits for a stop that is in its images continues
+   * the process at once. SIGCONT pending on a stopped process came during the dump, or it would be neither: it is continued, and
+   * its parent told of that.
+   */
+  stop(options: { readonly leaveStopped: boolean }): void {
+    if (!options.leaveStopped && this.plan.state !== "stopped") return;
+    const isContinued = !options.leaveStopped && this.#isPending(SIG.SIGCONT);
+    this.#stopBy(isContinued ? SIG.SIGSTOP : this.#stopSignal());
+    if (isContinued) sys.kill(this.pid, SIG.SIGCONT);
+  }
+
+  #isPending(signal: number): boolean {
+    return [this.core, ...this.threads.map(({ core }) => core)].some((core) => isPending(signal, core));
+  }
+
+  /** Lets the process run. Others that run by then may have killed it. */
+  release(): void {
+    for (const { tracee } of this.threads) tracee.detachIfAlive();
+  }
+
+  /** Threads that are let go take part in a stop before they take a signal; but SIGSTOP itself would come after those with lower numbers. */
+  #stopBy(signal: number): void {
+    const [first] = this.threads;
+    if (signal === SIG.SIGSTOP && first !== undefined) first.tracee.takeStop();
+    else sys.kill(this.pid, signal);
   }
 
   /** The signal that had stopped it, unless the program handles or ignores that one. */

@@ -4,6 +4,7 @@ import type { Fd, Pid } from "../kernel/brand.js";
 import type { DumpOptions, RestoreOptions } from "../options/views.js";
 import { type Report, StasisError } from "../report/error.js";
 import type { Log } from "../report/log.js";
+import type { OnProgress } from "../report/progress.js";
 
 export type ScriptName =
   | "status-ready"
@@ -19,10 +20,14 @@ interface Request {
   readonly workDir: Fd;
   readonly log: Log;
   readonly notify: (script: ScriptName, pid?: Pid) => boolean;
+  /** Told again and again while work goes on. */
+  readonly progress?: OnProgress | undefined;
 }
 export interface DumpRequest extends Request {
   readonly options: DumpOptions;
   readonly peer?: { readonly pid: Pid; readonly socketInode: bigint };
+  /** Asked when the tree is frozen, for objects that stay outside of the images: keys of --external. Throws StasisError to end the dump. */
+  readonly queryExternal?: () => readonly string[];
 }
 export interface RestoreRequest extends Request {
   readonly options: RestoreOptions;

@@ -6,13 +6,13 @@ import { CLONE } from "../kernel/abi/process.js";
 import { SIG } from "../kernel/abi/signal.js";
 import { asPid, type Pid } from "../kernel/brand.js";
 import { spawnAsSibling } from "../kernel/call.js";
-import { unless } from "../kernel/errno.js";
+import { errno, unless } from "../kernel/errno.js";
 import { readStat } from "../kernel/proc/stat.js";
 import { listThreads } from "../kernel/proc/tasks.js";
 import { Scope } from "../kernel/scope.js";
-import { sys } from "../kernel/syscalls.js";
-import type { RestoreOptions } from "../options/views.js";
+import { sys, syscalls } from "../kernel/syscalls.js";
 import { StasisError } from "../report/error.js";
+import { Meter } from "../report/progress.js";
 import { RestoredMemfds } from "../resources/files/memfd-restored.js";
 import { RestoredGhosts } from "../resources/files/regular/restored.js";
 import { RestoredFileTable } from "../resources/files/restored-table.js";
@@ -28,16 +28,20 @@ import { taskParts } from "../resources/task/index.js";
 import { type Grown, growUnder, joinGroups } from "../resources/tree/grow.js";
 import { becomeZombie } from "../resources/tree/zombies.js";
 import type { Inside } from "../tracee/inside.js";
-import { cloneTask } from "../tracee/offspring.js";
+import { cloneTask, pidBusy } from "../tracee/offspring.js";
 import { REGION_BYTES, type Seed, startSeed } from "../tracee/seed.js";
+import { callTogether, inWaves } from "../tracee/together.js";
+import { Undertaker } from "../tracee/undertaker.js";
 import { awaitEnd } from "../tracee/wait.js";
 import { processorIn } from "./cpuinfo.js";
 import { Living } from "./living.js";
-import { findFreeRegion, type PlannedProcess, type PlannedTask, processesOf, readPlan } from "./plan.js";
+import { bytesIn, findFreeRegion, type PlannedProcess, type PlannedTask, processesOf, readPlan } from "./plan.js";
 import { Rebuilt, type Surroundings } from "./rebuild.js";
 import { RestoreFailed, type RestoreOutcome, type RestoreRequest } from "./requests.js";
 import { sharedMemoryShapes } from "./shared-shapes.js";
+import { sharedTables, sharingFlags } from "./sharing.js";
 import { Stopwatch } from "./stopwatch.js";
+import { checkOptions, validate } from "./validation.js";
 
 /**
  * Restores the tree in the images. Throws StasisError; nothing of the tree is left then. RestoreFailed carries the pid of a
@@ -78,43 +82,72 @@ class RestoreRun implements Disposable {
     segments.load(root.ids.ipcNsId);
     for (const { mm } of processesOf(root)) segments.check(mm);
     this.#consult("pre-restore");
+    context.files.prepare();
+    const meter = new Meter("restore", this.request.progress);
+    if (this.request.progress !== undefined) meter.expect(bytesIn(images, root));
     const shared = this.#scope.use(new RestoredSharedMemory(images, sharedMemoryShapes(root)));
-    const processes = this.#grow(root, { images, context, shared, filledTables: new Set() });
+    const processes = this.#grow(root, {
+      context,
+      shared,
+      meter,
+      filledTables: new Set(),
+      sharedTables: sharedTables(root),
+    });
+    meter.finish();
     const forkingUs = this.#clock.lapUs();
-    const each = (step: (one: Rebuilt) => void) => {
-      for (const one of processes) step(one);
-    };
-    const apply = (stage: Stage) => each((one) => one.apply(stage, taskParts));
+    const each = (...steps: readonly ((one: Rebuilt) => void)[]) =>
+      inWaves(processes, (wave, scope) => {
+        for (const step of steps) for (const one of wave) step(one);
+        scope.defer(() => meter.moved(0));
+        return wave.flatMap(({ insides }) => insides);
+      });
+    const apply = (...stages: readonly Stage[]) =>
+      each(...stages.map((stage) => (one: Rebuilt) => one.apply(stage, taskParts)));
     apply("early");
-    each((one) => one.finishMemory());
-    each((one) => one.restoreDescriptors());
+    each(
+      (one) => one.finishMemory(),
+      (one) => one.restoreDescriptors(),
+    );
     context.once(RestoredMemfds).seal();
     each((one) => one.createThreads());
     context.files.finish();
     each((one) => one.restoreLocks());
-    this.#letGoOfFiles(context);
-    apply("with-files");
-    apply("after-memory");
+    context.files.letGo();
+    context.once(RestoredGhosts).removeNames();
+    apply("with-files", "after-memory");
     this.#consult("post-restore");
     apply("credentials");
     each((one) => one.endLeader());
-    apply("last");
-    each((one) => one.applyDumpable());
+    each(
+      (one) => one.apply("last", taskParts),
+      (one) => one.applyDumpable(),
+    );
+    this.#finishFiles(context);
     this.request.notify("pre-resume", this.rootPid);
     context.once(RestoredInetSockets).resume();
+    callTogether(
+      syscalls.munmap.name,
+      processes.map((one) => one.prepareEnd()),
+    );
     each((one) => one.finish());
     segments.keep();
-    each((one) => one.release({ stopped: this.request.options.leaveStopped }));
-    this.#born.length = 0;
+    each((one) => one.stop(this.request.options));
+    this.#letGo(processes);
     this.#writeStats(forkingUs);
     this.request.notify("post-resume", this.rootPid);
     return { rootPid: root.pid };
   }
 
+  /** All of them or, should we be killed meanwhile, none: threads of one process die together without an undertaker. */
+  #letGo(processes: readonly Rebuilt[]): void {
+    using _undertaker = processes.length > 1 ? new Undertaker(processes.map(({ pid }) => pid)) : undefined;
+    for (const one of processes) one.release();
+    this.#born.length = 0;
+  }
+
   /** Whatever this does is over before somebody watches the files. */
-  #letGoOfFiles({ files, once }: RestoreContext & { readonly files: RestoredFileTable }): void {
-    files.letGo();
-    once(RestoredGhosts).removeNames();
+  #finishFiles({ once }: RestoreContext): void {
+    once(RestoredGhosts).removeLinks();
     once(RestoredWatches).setAll();
   }
 
@@ -156,10 +189,10 @@ class RestoreRun implements Disposable {
   #grow(root: PlannedProcess, around: Omit<Surroundings, "parked">): Rebuilt[] {
     const { siblings } = this.request.options;
     const base = findFreeRegion(root, BigInt(REGION_BYTES));
-    const seed = siblings ? startSeed(base, (path) => spawnAsSibling(path, root.pid)) : startSeed(base);
+    const seed = siblings ? startSeed(base, (path) => besideUs(path, root)) : startSeed(base);
     const inside = siblings ? seed.inside : this.#firstChild(seed, root);
     this.rootPid = root.pid;
-    const living = new Living((task, its) =>
+    const living = new Living(around.context.images, (task, its) =>
       this.#scope.use(new Rebuilt(task, its, { ...around, parked: seed.parked })),
     );
     const born = (grown: Grown<PlannedTask>) => {
@@ -239,41 +272,17 @@ class RestoreRun implements Disposable {
   }
 }
 
-/** Asks every part of every thread whether its image can be. */
-function validate(root: PlannedProcess, context: RestoreContext): void {
-  for (const { core, threads } of processesOf(root)) {
-    for (const part of taskParts) {
-      part.validate?.(core, context);
-      if (part.of === "thread") for (const thread of threads) part.validate?.(thread.core, context);
-    }
-  }
-}
-
-/** Connections that were not saved can only come back closed. */
-function checkOptions(inventory: InventoryEntry, { tcpClose }: RestoreOptions): void {
-  if (!inventory.tcpClose || tcpClose) return;
-  throw new StasisError({
-    code: "OPTION_UNSUPPORTED",
-    doing: "restore without",
-    subject: { kind: "option", name: "tcp-close" },
-    reason: "the dump was made with it, so the images have no TCP connections",
-    remedy: "pass --tcp-close",
-  });
-}
-
-/** What a child shares with its parent, by the ids in their images. */
-function sharingFlags(child: PlannedTask, parent: PlannedTask): bigint {
-  if (child.state === "zombie" || parent.state === "zombie") return 0n;
-  let flags = 0n;
-  if (child.ids.filesId === parent.ids.filesId) flags |= CLONE.CLONE_FILES;
-  if (child.ids.fsId === parent.ids.fsId) flags |= CLONE.CLONE_FS;
-  return flags;
-}
-
 /** Kills a process of ours and takes the exit of each thread: the kernel reports that of the leader last. */
 function endTask({ tracee, memory }: Inside): void {
   memory[Symbol.dispose]();
   const threads = listThreads(tracee.pid).filter((tid) => tid !== tracee.pid);
   unless("ESRCH", () => sys.kill(tracee.pid, SIG.SIGKILL));
   for (const tid of [...threads, tracee.pid]) awaitEnd(tid);
+}
+
+/** As posix_spawn(3), with the pid of `root`, as a child of our own parent. */
+function besideUs(path: string, { pid, comm }: PlannedProcess): number {
+  const result = spawnAsSibling(path, pid);
+  if (result === -errno.EEXIST) throw pidBusy(pid, comm);
+  return result;
 }

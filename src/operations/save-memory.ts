@@ -4,16 +4,17 @@ import type { ImageDirectory } from "../images/directory.js";
 import type { MmEntry, VmaEntry } from "../images/format/entries.js";
 import { PagesWriter } from "../images/pages/write.js";
 import { O } from "../kernel/abi/fcntl.js";
-import { SECCOMP_MODE } from "../kernel/abi/seccomp.js";
+import { PAGE_SIZE } from "../kernel/abi/mman.js";
 import { AT_FDCWD, type Fd } from "../kernel/brand.js";
 import { SyscallError } from "../kernel/errno.js";
 import { own } from "../kernel/own-fd.js";
 import { Scope } from "../kernel/scope.js";
 import { sys } from "../kernel/syscalls.js";
+import { Meter } from "../report/progress.js";
 import { SetAside } from "../resources/memory/aside.js";
 import { type PageRange, type PageSource, pagesToSave, savePages } from "../resources/memory/pages.js";
 import { type Deputy, makeDeputy } from "../tracee/deputy.js";
-import type { Entered } from "../tracee/foothold.js";
+import type { Entered } from "../tracee/entered.js";
 import { PagePipes } from "../tracee/page-pipes.js";
 import type { Tracee } from "../tracee/tracee.js";
 import type { Collected, CollectedTree } from "./collect.js";
@@ -30,6 +31,7 @@ const MUCH_BYTES = 4 << 20;
 export class SavedMemory implements Disposable {
   readonly #scope = new Scope();
   readonly #copies = new Map<Collected, Copy>();
+  readonly #meter: Meter;
   #lastPagesId = 0;
   pagesWritten = 0n;
   sharedPagesWritten = 0n;
@@ -38,7 +40,10 @@ export class SavedMemory implements Disposable {
     readonly tree: CollectedTree,
     readonly images: ImageDirectory,
     readonly request: DumpRequest,
-  ) {}
+  ) {
+    this.#meter = new Meter("dump", request.progress);
+    for (const { ownBytes } of tree.collected) this.#meter.expect(ownBytes);
+  }
 
   /** A copy of every process. False: not possible here, the tree must stay frozen while its memory is written. */
   copyProcesses(): boolean {
@@ -47,9 +52,9 @@ export class SavedMemory implements Disposable {
   }
 
   #copyProcess(collected: Collected): boolean {
-    const { process, foothold, mm, pagemap } = collected;
-    const [leader] = process.threads;
-    const aside = SetAside.read(mm, pagemap, process.memory);
+    const { threads, memory, foothold, mm, pagemap } = collected;
+    const [leader] = threads;
+    const aside = SetAside.read(mm, pagemap, memory);
     if (leader === undefined || aside === undefined)
       return this.#noCopies("too much memory that a fork does not inherit");
     using inside = foothold.enter(leader);
@@ -66,9 +71,8 @@ export class SavedMemory implements Disposable {
   get #obstacle(): string | undefined {
     const { collected } = this.tree;
     // The deputy would become its child, and so be seen by its wait(2).
-    if (collected.some(({ core }) => core.tc?.childSubreaper === true)) return "a process is a child subreaper";
-    const isFiltered = collected.some(({ process }) => process.status.seccomp !== SECCOMP_MODE.DISABLED);
-    return isFiltered ? "a seccomp filter would judge the clone" : undefined;
+    if (collected.some(({ isSubreaper }) => isSubreaper)) return "a process is a child subreaper";
+    return collected.some(({ isConfined }) => isConfined) ? "a seccomp filter would judge the clone" : undefined;
   }
 
   #noCopies(reason: string): false {
@@ -80,6 +84,8 @@ export class SavedMemory implements Disposable {
   /** A copy does not have shared memory: it is saved while the tree is frozen. */
   saveShared(): void {
     this.sharedPagesWritten = this.tree.shared.save(this.images, () => this.#nextPagesId());
+    this.#meter.expect(Number(this.sharedPagesWritten * PAGE_SIZE));
+    this.#meter.moved(Number(this.sharedPagesWritten * PAGE_SIZE));
   }
 
   /** From the copies where there are any, else from the processes themselves. */
@@ -90,6 +96,7 @@ export class SavedMemory implements Disposable {
       if (copy === undefined) this.#saveFrozen(collected);
       else this.#saveCopy(collected, copy);
     }
+    this.#meter.finish();
   }
 
   #saveCopy(collected: Collected, { deputy, aside }: Copy): void {
@@ -100,20 +107,19 @@ export class SavedMemory implements Disposable {
   }
 
   #saveFrozen(collected: Collected): void {
-    const { process, pagemap } = collected;
-    const { memory } = process;
-    const [leader] = process.threads;
+    const { memory, pagemap } = collected;
+    const [leader] = collected.threads;
     if (leader !== undefined && hasMuch(collected) && this.#obstacle === undefined)
       this.#saveByDeputy(collected, leader);
     else this.#save(collected, pagemap, { memory });
   }
 
   #saveByDeputy(collected: Collected, leader: Tracee): void {
-    const { process, pagemap, foothold } = collected;
+    const { memory, pagemap, foothold } = collected;
     using inside = foothold.enter(leader);
     using deputy = this.#deputyOf(inside);
     using pipes = deputy && PagePipes.open(deputy.inside);
-    this.#save(collected, pagemap, { memory: process.memory, pipes });
+    this.#save(collected, pagemap, { memory, pipes });
   }
 
   /** Undefined: the kernel does not let the process have another one. */
@@ -129,11 +135,13 @@ export class SavedMemory implements Disposable {
     }
   }
 
-  #save({ process, mm }: Collected, pagemap: Fd, source: PageSource): void {
-    using writer = new PagesWriter(this.images, { pagemap: "pagemap", id: process.pid, pagesId: this.#nextPagesId() });
-    this.pagesWritten += savePages(rangesOf(mm, pagemap, source.aside), source, writer);
+  #save({ pid, mm }: Collected, pagemap: Fd, source: PageSource): void {
+    using writer = new PagesWriter(this.images, { pagemap: "pagemap", id: pid, pagesId: this.#nextPagesId() });
+    this.pagesWritten += savePages(rangesOf(mm, pagemap, source.aside), { ...source, moved: this.#moved }, writer);
     writer.close();
   }
+
+  readonly #moved = (bytes: number) => this.#meter.moved(bytes);
 
   #nextPagesId(): number {
     this.#lastPagesId += 1;
@@ -160,6 +168,6 @@ function* rangesOf(mm: MmEntry, pagemap: Fd, aside: SetAside | undefined): Gener
 }
 
 /** Whether a process has MUCH_BYTES of its own in memory: proc_pid_status(5). */
-function hasMuch({ process }: Collected): boolean {
-  return process.status.rssAnonBytes >= MUCH_BYTES;
+function hasMuch({ ownBytes }: Collected): boolean {
+  return ownBytes >= MUCH_BYTES;
 }

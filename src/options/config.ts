@@ -1,5 +1,5 @@
 // Configuration files: an option a line without its dashes, `#` begins a comment, a value may stand in double quotes with \" inside.
-// Format: criu(8), CONFIGURATION FILES.
+// Format: criu(8), CONFIGURATION FILES. As on a command line, `=` may stand before the value: CRIU hands each word to getopt_long(3).
 import { StasisError } from "../report/error.js";
 import { type Given, type OptionName, optionNames, options, readText } from "./index.js";
 
@@ -28,8 +28,8 @@ export function mergeGiven(earlier: Given, later: Given): Given {
 type Refuse = (reason: string) => StasisError;
 
 function read(line: string, refuse: Refuse): { readonly name: OptionName; readonly value: string } | undefined {
-  const [, word, rest = ""] = /^\s*([^\s#]+)(.*)$/.exec(line) ?? [];
-  if (word === undefined) return undefined;
+  if (/^\s*(?:#|$)/.test(line)) return undefined;
+  const [, word = "", rest = ""] = /^\s*([^\s#=]*)(.*)$/.exec(line) ?? [];
   const value = readValue(rest, refuse);
   const name = named(word);
   const negated = word.startsWith("no-") ? named(word.slice(3)) : undefined;
@@ -46,9 +46,9 @@ const named = (word: string): OptionName | undefined => optionNames.find((name) 
 
 /** What stands behind the option's name. */
 function readValue(rest: string, refuse: Refuse): string | undefined {
-  const [, quoted] = /^\s+"((?:[^"\\]|\\.)*)"\s*(?:#.*)?$/.exec(rest) ?? [];
+  const [, quoted] = /^(?:=|\s+)"((?:[^"\\]|\\.)*)"\s*(?:#.*)?$/.exec(rest) ?? [];
   if (quoted !== undefined) return quoted.replaceAll('\\"', '"');
-  const [, plain] = /^\s*([^\s#"]*)\s*(?:#.*)?$/.exec(rest) ?? [];
+  const [, plain] = /^(?:=|\s*)([^\s#"]*)\s*(?:#.*)?$/.exec(rest) ?? [];
   if (plain === undefined) throw refuse("its value is neither one word nor in double quotes");
   return plain === "" ? undefined : plain;
 }

@@ -1,17 +1,20 @@
 // The table of options and what is done with it: options from a request or a command line, as one immutable object.
 import type { CriuOpts } from "../protocol/gen/rpc_pb.js";
 import { StasisError } from "../report/error.js";
-import { BadText, type Operation, type Option, type RpcField, type ValueOf } from "./option.js";
+import { BadText, meansSomething, type Operation, type Option, type RpcField, type ValueOf } from "./option.js";
 import { refusals } from "./refused.js";
 import { supported } from "./supported.js";
 
-export type { Operation } from "./option.js";
+export { meansSomething, type Operation, type RpcField } from "./option.js";
 export type { InheritedFd } from "./supported.js";
 
 const table = { ...supported, ...refusals } as const;
-export type OptionName = keyof typeof table;
+export type OptionTable = typeof table;
+export type OptionName = keyof OptionTable;
 export const options: Readonly<Record<OptionName, Option<unknown>>> = table;
-export const optionNames = Object.keys(table) as OptionName[];
+const shownAs = (name: OptionName) => options[name].cli ?? name;
+/** In the order of a manual. */
+export const optionNames = (Object.keys(table) as OptionName[]).sort((a, b) => (shownAs(a) < shownAs(b) ? -1 : 1));
 
 type Unread = Exclude<RpcField, (typeof table)[OptionName]["rpc"]>;
 /** Every field of CriuOpts has its row: a new one in rpc.proto stops the build here, by its name. */
@@ -35,7 +38,7 @@ export function givenIn(opts: CriuOpts): Given {
 export function settle(given: Given, operation: Operation): Options {
   for (const name of optionNames) {
     const value = given[name];
-    if (value !== undefined && options[name].applies.includes(operation)) refuse(name, value, operation);
+    if (value !== undefined && meansSomething(options[name], operation)) refuse(name, value, operation);
   }
   const settled = Object.keys(supported).map((name) => [
     name,

@@ -1,30 +1,30 @@
 // The kinds of values that options have. Each function makes a row of the table.
 import type { CriuOpts } from "../protocol/gen/rpc_pb.js";
-import { type About, BadText, type Objection, type Option, type RpcField, sent } from "./option.js";
+import { type About, BadText, type Objection, type Operation, type Option, type RpcField, sent } from "./option.js";
 
 /** Fields of CriuOpts whose value is a T, or none. */
 type Field<T> = { [K in RpcField]: CriuOpts[K] extends T ? K : never }[RpcField] | undefined;
 /** A row without the field of CriuOpts, which only the type of the function that makes it knows. */
-type Row<T> = Omit<Option<T>, "rpc">;
+type Row<T> = Omit<Option<T>, "rpc" | "applies">;
 
-const row = <T, R extends RpcField | undefined>(
-  { rpc, ...about }: About<R>,
+const row = <T, R extends RpcField | undefined, A extends Operation>(
+  { rpc, ...about }: About<R, A>,
   kind: Partial<Row<T>> & Pick<Row<T>, "argument" | "default" | "fromText" | "fromRpc">,
-): Option<T, R> => ({
+): Option<T, R, A> => ({
   cli: undefined,
   merge: (_earlier, later) => later,
   objection: () => undefined,
-  ...about,
   ...kind,
+  ...about,
   // Absent and undefined are the same R.
   rpc: rpc as R,
 });
 
 /** `onlyOn`: over RPC, false says nothing: it does not turn off what a configuration file turned on. So CRIU has it for some. */
-export function flag<const R extends Field<boolean> = undefined>(
-  about: About<R>,
+export function flag<A extends Operation, const R extends Field<boolean> = undefined>(
+  about: About<R, A>,
   { onlyOn = false }: { readonly onlyOn?: boolean } = {},
-): Option<boolean, R> {
+): Option<boolean, R, A> {
   return row(about, {
     argument: "none",
     default: false,
@@ -44,12 +44,13 @@ interface Range {
   readonly most?: number;
 }
 /** A whole number, in decimal. */
-export function integer<D extends number | undefined, const R extends Field<number> = undefined>(
-  about: About<R>,
+export function integer<D extends number | undefined, A extends Operation, const R extends Field<number> = undefined>(
+  about: About<R, A>,
   { least, most = 2 ** 31 - 1, ...rest }: Range & { readonly default: D },
-): Option<number | D, R> {
-  return row<number | D, R>(about, {
+): Option<number | D, R, A> {
+  return row<number | D, R, A>(about, {
     argument: "required",
+    placeholder: "N",
     default: rest.default,
     fromRpc: (opts) => numberIn(opts, about.rpc),
     fromText(text) {
@@ -61,12 +62,13 @@ export function integer<D extends number | undefined, const R extends Field<numb
 }
 
 /** How much is logged: a bare -v is level 1, each further v one more; "4" is 4, and what is no number is 0, as CRIU reads it. */
-export function verbosity<const R extends Field<number> = undefined>(
-  about: About<R>,
+export function verbosity<A extends Operation, const R extends Field<number> = undefined>(
+  about: About<R, A>,
   fallback: number,
-): Option<number, R> {
-  return row<number, R>(about, {
+): Option<number, R, A> {
+  return row<number, R, A>(about, {
     argument: "optional",
+    placeholder: "LEVEL",
     default: fallback,
     fromRpc: (opts) => numberIn(opts, about.rpc),
     fromText: (text) => (/^v*$/.test(text) ? text.length + 1 : Number.parseInt(text, 10) || 0),
@@ -75,12 +77,13 @@ export function verbosity<const R extends Field<number> = undefined>(
 
 const units: Readonly<Record<string, number>> = { "": 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 };
 /** A number of bytes: "4096", "8M". */
-export function sizeBytes<const R extends Field<number> = undefined>(
-  about: About<R>,
+export function sizeBytes<A extends Operation, const R extends Field<number> = undefined>(
+  about: About<R, A>,
   fallback: number,
-): Option<number, R> {
-  return row<number, R>(about, {
+): Option<number, R, A> {
+  return row<number, R, A>(about, {
     argument: "required",
+    placeholder: "SIZE",
     default: fallback,
     fromRpc: (opts) => numberIn(opts, about.rpc),
     fromText(text) {
@@ -92,15 +95,25 @@ export function sizeBytes<const R extends Field<number> = undefined>(
   });
 }
 
-/** A name or a path. NUL cannot be part of one. */
-export function text<const R extends Field<string> = undefined>(about: About<R>): Option<string | undefined, R> {
-  return row<string | undefined, R>(about, {
+/** Bytes that are not UTF-8 have become this character: what they named is not known any more. */
+const REPLACED = "\uFFFD";
+
+function objectionToText(value: string): Objection | undefined {
+  if (value.includes("\0")) return { kind: "invalid", reason: "it has a NUL character in it" };
+  return value.includes(REPLACED) ? { kind: "invalid", reason: "it is not written in UTF-8" } : undefined;
+}
+
+/** A name or a path. */
+export function text<A extends Operation, const R extends Field<string> = undefined>(
+  about: About<R, A>,
+): Option<string | undefined, R, A> {
+  return row<string | undefined, R, A>(about, {
     argument: "required",
+    placeholder: "TEXT",
     default: undefined,
     fromRpc: (opts) => stringIn(opts, about.rpc),
     fromText: (value) => value,
-    objection: (value) =>
-      value?.includes("\0") ? { kind: "invalid", reason: "it has a NUL character in it" } : undefined,
+    objection: (value) => (value === undefined ? undefined : objectionToText(value)),
   });
 }
 
@@ -109,16 +122,18 @@ interface Items<T> {
   readonly fromRpc?: (opts: CriuOpts) => readonly T[] | undefined;
 }
 /** An option that may be given more than once. */
-export function list<T, const R extends RpcField | undefined = undefined>(
-  about: About<R>,
+export function list<T, A extends Operation, const R extends RpcField | undefined = undefined>(
+  about: About<R, A>,
   items: Items<T>,
-): Option<readonly T[], R> {
-  return row<readonly T[], R>(about, {
+): Option<readonly T[], R, A> {
+  return row<readonly T[], R, A>(about, {
     argument: "required",
+    placeholder: "TEXT",
     default: [],
     fromRpc: items.fromRpc ?? (() => undefined),
     fromText: (one) => [items.item(one)],
     merge: (earlier, later) => [...earlier, ...later],
+    objection: (all) => all.map((one) => (typeof one === "string" ? objectionToText(one) : undefined)).find(Boolean),
   });
 }
 
@@ -135,13 +150,15 @@ interface Choices {
   readonly otherwise: { readonly reason: string; readonly remedy: string };
 }
 /** One of a few words. */
-export function choice<const R extends Field<number> = undefined>(
-  about: About<R>,
+export function choice<A extends Operation, const R extends Field<number> = undefined>(
+  about: About<R, A>,
   choices: Choices,
-): Option<number, R> {
+): Option<number, R, A> {
   const { values, bare, supported, otherwise, orFromRpc = () => undefined } = choices;
-  return row<number, R>(about, {
+  return row<number, R, A>(about, {
     argument: bare === undefined ? "required" : "optional",
+    placeholder: "WORD",
+    words: Object.keys(values),
     default: choices.default,
     fromRpc: (opts) => numberIn(opts, about.rpc) ?? orFromRpc(opts),
     fromText(given) {

@@ -2,7 +2,7 @@
 import { type DescField, isFieldSet } from "@bufbuild/protobuf";
 import { type CriuOpts, CriuOptsSchema } from "../protocol/gen/rpc_pb.js";
 
-export type Operation = "dump" | "restore" | "check" | "cpuinfo" | "service";
+export type Operation = "dump" | "restore" | "check" | "cpuinfo" | "explain" | "service";
 /** A field of CriuOpts; field 39 is read by hand and counts as none. */
 export type RpcField = Exclude<keyof CriuOpts, "$typeName" | "$unknown">;
 
@@ -11,17 +11,23 @@ export type Objection =
   | { readonly kind: "invalid"; readonly reason: string }
   | { readonly kind: "unsupported"; readonly reason: string; readonly remedy: string };
 
-export interface Option<T, R extends RpcField | undefined = RpcField | undefined> {
+export interface Option<T, R extends RpcField | undefined = RpcField | undefined, A extends Operation = Operation> {
   /** The long option of the command line, without dashes; undefined: criurpc has it alone. */
   readonly cli: string | undefined;
   /** The letter of the short option. */
   readonly short?: string;
   /** The argument on the command line. A flag has none, and a `--no-` form. */
   readonly argument: "none" | "optional" | "required";
+  /** What the argument is called in help: "DIRECTORY". */
+  readonly placeholder?: string;
+  /** The words that the argument may be. */
+  readonly words?: readonly string[];
+  /** Known, and refused by name. */
+  readonly isRefused?: true;
   /** The field of CriuOpts; undefined: the command line has it alone, or it is field 39. */
   readonly rpc: R;
   /** Where it means something; elsewhere it is passed over, as CRIU does. */
-  readonly applies: readonly Operation[];
+  readonly applies: readonly A[];
   readonly default: T;
   /** One line for `--help` and the documentation. */
   readonly summary: string;
@@ -33,17 +39,22 @@ export interface Option<T, R extends RpcField | undefined = RpcField | undefined
   merge(earlier: T, later: T): T;
   objection(value: T): Objection | undefined;
 }
-export type ValueOf<O> = O extends Option<infer T, infer _R> ? T : never;
+/** Whether an option means something to an operation. An explanation is asked for with the options of the dump. */
+export const meansSomething = ({ applies }: Pick<Option<unknown>, "applies">, operation: Operation): boolean =>
+  applies.includes(operation) || (operation === "explain" && applies.includes("dump"));
+
+export type ValueOf<O> = O extends Option<infer T, infer _R, infer _A> ? T : never;
 
 /** Says what is wrong with an argument, as part of a sentence. */
 export class BadText extends Error {}
 
 /** What every row says about itself. */
-export interface About<R extends RpcField | undefined> {
+export interface About<R extends RpcField | undefined, A extends Operation> {
   readonly cli?: string;
   readonly short?: string;
   readonly rpc?: R;
-  readonly applies: readonly Operation[];
+  readonly placeholder?: string;
+  readonly applies: readonly A[];
   readonly summary: string;
 }
 

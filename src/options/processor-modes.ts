@@ -1,5 +1,5 @@
 // `--cpu-cap` and criurpc's `cpu_cap`: which differences between two processors matter, as a mask of bits.
-import { type About, BadText, type Option, sent } from "./option.js";
+import { type About, BadText, type Operation, type Option, sent } from "./option.js";
 
 const FPU = 1;
 const CPU = 2;
@@ -26,7 +26,9 @@ function fromText(text: string): number {
   return mask === 0 ? 0 : mask | IMAGE;
 }
 
-export function processorModes(about: About<"cpuCap"> & { readonly rpc: "cpuCap" }): Option<number, "cpuCap"> {
+export function processorModes<A extends Operation>(
+  about: About<"cpuCap", A> & { readonly rpc: "cpuCap" },
+): Option<number, "cpuCap", A> {
   return {
     cli: undefined,
     ...about,

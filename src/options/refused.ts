@@ -3,9 +3,9 @@ import type { CriuOpts } from "../protocol/gen/rpc_pb.js";
 import { readTag39 } from "../protocol/tag-39.js";
 import { type Operation, type Option, type RpcField, sent } from "./option.js";
 
-const dump: readonly Operation[] = ["dump"];
-const restore: readonly Operation[] = ["restore"];
-const both: readonly Operation[] = ["dump", "restore"];
+const dump = ["dump"] as const;
+const restore = ["restore"] as const;
+const both = ["dump", "restore"] as const;
 
 /** Whether a value asks for nothing: absent, off, or what CRIU does without the option. */
 const isNeutral = (value: unknown, neutral: readonly unknown[]) =>
@@ -15,8 +15,8 @@ const isNeutral = (value: unknown, neutral: readonly unknown[]) =>
   (Array.isArray(value) && value.length === 0) ||
   neutral.includes(value);
 
-interface Details {
-  readonly applies: readonly Operation[];
+interface Details<A extends Operation> {
+  readonly applies: readonly A[];
   /** What the user did, as the sentence after the option's name. */
   readonly reason: string;
   readonly remedy: string;
@@ -28,12 +28,16 @@ interface Details {
 }
 
 /** The command line's word is the field's with dashes, unless given; null: there is none. */
-function refused<const R extends RpcField | undefined>(rpc: R, details: Details): Option<unknown, R> {
+function refused<const R extends RpcField | undefined, A extends Operation>(
+  rpc: R,
+  details: Details<A>,
+): Option<unknown, R, A> {
   const { applies, reason, remedy, cli, short, argument = "none", neutral = [], fromRpc } = details;
   return {
     cli: cli === null ? undefined : (cli ?? rpc?.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)),
     ...(short === undefined ? {} : { short }),
     argument,
+    isRefused: true,
     rpc,
     applies,
     default: undefined,
@@ -64,7 +68,6 @@ const steps = {
   remedy: "leave it out and dump everything at once",
 };
 const modules = { reason: "security module labels are not supported yet", remedy: "leave it out" };
-const outside = { reason: "objects from outside of the tree are not supported yet", remedy: "leave it out" };
 const value = { argument: "required" } as const;
 
 export const refusals = {
@@ -98,13 +101,6 @@ export const refusals = {
   extMasters: refused("extMasters", { cli: "enable-external-masters", applies: dump, ...mounts }),
   extMnt: refused("extMnt", { cli: "ext-mount-map", short: "M", applies: both, ...value, ...mounts }),
   extSharing: refused("extSharing", { cli: "enable-external-sharing", applies: dump, ...mounts }),
-  extUnixSk: refused("extUnixSk", {
-    short: "x",
-    applies: both,
-    argument: "optional",
-    reason: "unix sockets with a peer outside of the tree are not supported yet",
-    remedy: "leave it out and close them before the dump",
-  }),
   freezeCgroup: refused("freezeCgroup", {
     applies: dump,
     ...value,
@@ -142,7 +138,7 @@ export const refusals = {
   lsmMountContext: refused("lsmMountContext", { applies: restore, ...value, ...modules }),
   lsmProfile: refused("lsmProfile", { applies: both, ...value, ...modules }),
   mntnsCompatMode: refused("mntnsCompatMode", { applies: both, ...mounts }),
-  parentImg: refused("parentImg", { cli: "prev-images-dir", applies: dump, ...value, ...steps }),
+  parentImg: refused("parentImg", { cli: "prev-images-dir", applies: both, ...value, ...steps }),
   pidfdStoreSk: refused("pidfdStoreSk", { cli: null, applies: dump, neutral: [-1], ...steps }),
   port: refused(undefined, { cli: "port", ...value, applies: both, ...pageServer }),
   ps: refused("ps", { cli: "page-server", applies: both, ...pageServer }),
@@ -166,8 +162,7 @@ export const refusals = {
   tlsCert: refused("tlsCert", { applies: both, ...value, ...pageServer }),
   tlsKey: refused("tlsKey", { applies: both, ...value, ...pageServer }),
   tlsNoCnVerify: refused("tlsNoCnVerify", { applies: both, ...pageServer }),
-  trackMem: refused("trackMem", { applies: dump, ...steps }),
-  unixSkIno: refused("unixSkIno", { cli: null, applies: dump, ...outside }),
+  trackMem: refused("trackMem", { applies: ["dump", "check"], ...steps }),
   unprivileged: refused("unprivileged", {
     applies: ["dump", "restore", "check"],
     reason: "working without root's capabilities is not supported yet",

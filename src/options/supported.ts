@@ -1,17 +1,17 @@
-// The options that do something. Alphabetical.
+// The options that do something, alphabetical; those of the service alone: service-options.ts.
 import { CriuCgMode, CriuNetworkLockMethod, type CriuOpts, CriuPreDumpMode } from "../protocol/gen/rpc_pb.js";
 import { readTag39 } from "../protocol/tag-39.js";
-import { externalKeys } from "./external.js";
+import { externalKeys, externalUnixInodes, externalUnixSockets } from "./external.js";
 import { choice, flag, integer, list, sizeBytes, text, verbosity } from "./kinds.js";
-import { BadText, type Operation, sent } from "./option.js";
+import { BadText, sent } from "./option.js";
 import { processorModes } from "./processor-modes.js";
+import { serviceOptions } from "./service-options.js";
 
-const dump: readonly Operation[] = ["dump"];
-const restore: readonly Operation[] = ["restore"];
-const both: readonly Operation[] = ["dump", "restore"];
-const check: readonly Operation[] = ["check"];
-const service: readonly Operation[] = ["service"];
-const all: readonly Operation[] = ["dump", "restore", "check", "cpuinfo", "service"];
+const dump = ["dump"] as const;
+const restore = ["restore"] as const;
+const both = ["dump", "restore"] as const;
+const check = ["check"] as const;
+const all = ["dump", "restore", "check", "cpuinfo", "service"] as const;
 
 const { IGNORE, CG_NONE, PROPS, SOFT, FULL, STRICT, DEFAULT } = CriuCgMode;
 const { IPTABLES, NFTABLES, SKIP } = CriuNetworkLockMethod;
@@ -38,24 +38,20 @@ const FILE_SIZE = 1;
 export const BUILD_ID = 2;
 
 export const supported = {
+  ...serviceOptions,
   actionScripts: list(
     {
       cli: "action-script",
+      placeholder: "FILE",
       applies: [...both, "service"],
       summary: "run this file at every step that has a name; may be repeated",
     },
     { item: String },
   ),
-  address: text({ cli: "address", applies: service, summary: "the path of the socket" }),
   allFeatures: flag({ cli: "all", applies: check, summary: "check everything" }),
-  allowedUsers: text({
-    cli: "allow",
-    applies: service,
-    summary:
-      "who may ask besides root and the owner, as themselves: any, or users and @groups, with commas (default: nobody)",
-  }),
   configFile: text({
     cli: "config",
+    placeholder: "FILE",
     rpc: "configFile",
     applies: all,
     summary: "read options from this file; of an RPC request, over everything else",
@@ -88,9 +84,10 @@ export const supported = {
     summary: "a device whose path leads to another inode of the same device is opened by that path",
   }),
   experimental: flag({ cli: "experimental", applies: check, summary: "check experimental features as well" }),
+  extUnixSk: externalUnixSockets,
   external: externalKeys,
   extra: flag({ cli: "extra", applies: check, summary: "check optional features as well" }),
-  feature: text({ cli: "feature", applies: check, summary: "check one feature only" }),
+  feature: text({ cli: "feature", placeholder: "NAME", applies: check, summary: "check one feature only" }),
   fileLocks: flag({
     cli: "file-locks",
     short: "l",
@@ -126,15 +123,14 @@ export const supported = {
     { cli: "ghost-limit", rpc: "ghostLimit", applies: dump, summary: "the largest deleted file that is dumped" },
     DEFAULT_GHOST_LIMIT_BYTES,
   ),
-  idleSeconds: integer(
-    {
-      cli: "idle-timeout",
-      applies: service,
-      summary: "how many seconds a client may say nothing (default 300); 0: any",
-    },
-    { default: 300, least: 0, most: 86_400 },
-  ),
-  imagesDir: text({ cli: "images-dir", short: "D", rpc: "imagesDir", applies: all, summary: "the images (default .)" }),
+  imagesDir: text({
+    cli: "images-dir",
+    placeholder: "DIRECTORY",
+    short: "D",
+    rpc: "imagesDir",
+    applies: all,
+    summary: "the images (default .)",
+  }),
   imagesDirFd: integer(
     { rpc: "imagesDirFd", applies: all, summary: "the directory of the images, open in the client" },
     { default: -1, least: 0 },
@@ -142,6 +138,7 @@ export const supported = {
   inheritedFds: list(
     {
       cli: "inherit-fd",
+      placeholder: "fd[N]:KEY",
       rpc: "inheritFd",
       applies: restore,
       summary: "fd[N]:KEY: use our descriptor N for the file KEY; may be repeated",
@@ -151,12 +148,14 @@ export const supported = {
   irmapScanPaths: list(
     {
       cli: "irmap-scan-path",
+      placeholder: "DIRECTORY",
       rpc: "irmapScanPaths",
       applies: dump,
       summary: "a directory to search for watched files, before those that are usual; may be repeated",
     },
     { item: String, fromRpc: (opts) => sent(opts, "irmapScanPaths") },
   ),
+  json: flag({ cli: "json", applies: ["check", "explain"], summary: "answer in JSON, for programs" }),
   leaveRunning: flag(
     {
       cli: "leave-running",
@@ -183,7 +182,14 @@ export const supported = {
     applies: both,
     summary: "dump files that lost the name by which they were opened and have others, by links next to it",
   }),
-  logFile: text({ cli: "log-file", short: "o", rpc: "logFile", applies: all, summary: "the log (default: stderr)" }),
+  logFile: text({
+    cli: "log-file",
+    placeholder: "FILE",
+    short: "o",
+    rpc: "logFile",
+    applies: all,
+    summary: "the log (default: stderr)",
+  }),
   logLevel: verbosity(
     {
       cli: "verbosity",
@@ -217,14 +223,6 @@ export const supported = {
         remedy: "use ignore or soft",
       },
     },
-  ),
-  maxConnections: integer(
-    {
-      cli: "max-connections",
-      applies: service,
-      summary: "how many clients are served at once (default 64); more wait",
-    },
-    { default: 64, least: 1, most: 1024 },
   ),
   networkLock: choice(
     {
@@ -263,11 +261,12 @@ export const supported = {
     { onlyOn: true },
   ),
   pid: integer(
-    { cli: "tree", short: "t", rpc: "pid", applies: dump, summary: "the root of the process tree" },
+    { cli: "tree", placeholder: "PID", short: "t", rpc: "pid", applies: dump, summary: "the root of the process tree" },
     { default: undefined, least: 1 },
   ),
   pidfile: text({
     cli: "pidfile",
+    placeholder: "FILE",
     applies: ["restore", "service"],
     summary: "write the pid of the restored root, or of the service, to this new file",
   }),
@@ -279,6 +278,16 @@ export const supported = {
       supported: [SPLICE, VM_READ],
       otherwise: { reason: "it is not supported yet", remedy: "leave it out" },
     },
+  ),
+  progressFd: integer(
+    {
+      cli: "progress-fd",
+      placeholder: "FD",
+      rpc: "progressFd",
+      applies: both,
+      summary: "write how far it is to this descriptor, a line of JSON each time; stasis alone has this",
+    },
+    noDescriptor,
   ),
   restoreSibling: flag({
     cli: "restore-sibling",
@@ -300,15 +309,10 @@ export const supported = {
     applies: dump,
     summary: "drop TCP connections that were not accepted yet",
   }),
-  socketGroup: text({ cli: "socket-group", applies: service, summary: "the group of the socket, by name or number" }),
-  socketMode: text({
-    cli: "socket-mode",
-    applies: service,
-    summary: "the mode of the socket in octal (default 0666: each client is checked when it asks)",
-  }),
   statusFd: integer(
     {
       cli: "status-fd",
+      placeholder: "FD",
       rpc: "statusFd",
       applies: ["dump", "restore", "service"],
       summary: "write a zero byte to this descriptor when the service is ready",
@@ -328,13 +332,22 @@ export const supported = {
     summary: "carry over TCP connections; needed on the restore as well",
   }),
   timeoutSeconds: integer(
-    { cli: "timeout", rpc: "timeout", applies: dump, summary: "how many seconds freezing may take; 0: any" },
+    {
+      cli: "timeout",
+      placeholder: "SECONDS",
+      rpc: "timeout",
+      applies: dump,
+      summary: "how many seconds freezing may take; 0: any",
+    },
     { default: DEFAULT_TIMEOUT_SECONDS, least: 0 },
   ),
-  workDir: text({ cli: "work-dir", short: "W", applies: all, summary: "logs, statistics (default: the images)" }),
+  unixSkIno: externalUnixInodes,
+  workDir: text({
+    cli: "work-dir",
+    placeholder: "DIRECTORY",
+    short: "W",
+    applies: all,
+    summary: "logs, statistics (default: the images)",
+  }),
   workDirFd: integer({ rpc: "workDirFd", applies: all, summary: "that directory, open in the client" }, noDescriptor),
-  workers: integer(
-    { cli: "workers", applies: service, summary: "how many processes wait for the next connection (default 2)" },
-    { default: 2, least: 1, most: 64 },
-  ),
 } as const;

@@ -1,6 +1,7 @@
 // What the engine sees of the options: the few that an operation needs, in its own terms.
 import { asFd, type Fd } from "../kernel/brand.js";
 import { CriuCgMode, CriuNetworkLockMethod } from "../protocol/gen/rpc_pb.js";
+import { unixInodesIn } from "./external.js";
 import type { Options } from "./index.js";
 import { BUILD_ID } from "./supported.js";
 
@@ -25,6 +26,8 @@ export interface DumpOptions {
   readonly evasiveDevices: boolean;
   /** Objects that stay outside of the images: "file[1a:2b]". */
   readonly external: readonly string[];
+  /** Unix sockets whose peer may be outside of the tree: datagram sockets in general, and any by its inode. */
+  readonly externalUnix: { readonly datagrams: boolean; readonly inodes: ReadonlySet<number> };
   /** Paths of watched files are searched for where their handles do not tell them. */
   readonly forceIrmap: boolean;
   readonly irmapScanPaths: readonly string[];
@@ -61,7 +64,7 @@ export function dumpOptions(options: Options, pid: number): DumpOptions {
     forceIrmap,
     irmapScanPaths,
   } = options;
-  const { skipInFlight, tcpClose, tcpEstablished } = options;
+  const { skipInFlight, tcpClose, tcpEstablished, extUnixSk, unixSkIno } = options;
   return {
     pid,
     finalState: leaveStopped ? "stop" : leaveRunning ? "run" : "kill",
@@ -69,6 +72,10 @@ export function dumpOptions(options: Options, pid: number): DumpOptions {
     orphanPtsMaster,
     evasiveDevices,
     external,
+    externalUnix: {
+      datagrams: extUnixSk !== undefined,
+      inodes: new Set([...(extUnixSk ?? []), ...unixSkIno, ...unixInodesIn(external)]),
+    },
     fileLocks,
     linkRemap,
     forceIrmap,
@@ -86,6 +93,13 @@ export function dumpOptions(options: Options, pid: number): DumpOptions {
   };
 }
 
+/** What a client adds while the tree is frozen: keys of --external. */
+export function withExternal(options: DumpOptions, keys: readonly string[]): DumpOptions {
+  const { external, externalUnix } = options;
+  const inodes = new Set([...externalUnix.inodes, ...unixInodesIn(keys)]);
+  return { ...options, external: [...external, ...keys], externalUnix: { ...externalUnix, inodes } };
+}
+
 function lockOf(method: CriuNetworkLockMethod): DumpOptions["networkLock"] {
   if (method === CriuNetworkLockMethod.IPTABLES) return "iptables";
   return method === CriuNetworkLockMethod.SKIP ? "skip" : "nftables";
@@ -98,6 +112,8 @@ export interface RestoreOptions {
   /** A slave without its master gets a new one, which the client is given. */
   readonly orphanPtsMaster: boolean;
   readonly leaveStopped: boolean;
+  /** Unix sockets may be connected to other programs. */
+  readonly externalUnix: boolean;
   /** The root becomes a child of our parent. */
   readonly siblings: boolean;
   /** Bits of `cpu_cap`; undefined: processors are not compared. */
@@ -113,6 +129,7 @@ export function restoreOptions({
   orphanPtsMaster,
   leaveStopped,
   restoreSibling,
+  extUnixSk,
   inheritedFds,
   cpuCap,
   tcpClose,
@@ -124,6 +141,7 @@ export function restoreOptions({
     shellJob,
     orphanPtsMaster,
     leaveStopped,
+    externalUnix: extUnixSk !== undefined,
     siblings: restoreSibling,
     compareProcessor: (cpuCap & CPU_IMAGE) === 0 ? undefined : cpuCap,
     tcpClose,

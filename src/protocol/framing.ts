@@ -1,7 +1,8 @@
 // Framing of criurpc: one message is one SEQPACKET packet, with no length and no magic. unix(7)
 import type { Fd } from "../kernel/brand.js";
 import { unless } from "../kernel/errno.js";
-import { nextPacketBytes, type Packet, receivePacket, sendPacket } from "../kernel/packets.js";
+import type { Packet } from "../kernel/messages.js";
+import { nextPacketBytes, receivePacket, sendPacket } from "../kernel/packets.js";
 import { ready } from "../kernel/readiness.js";
 import { StasisError } from "../report/error.js";
 
@@ -31,7 +32,7 @@ const sizeOfNext = (socket: Fd): number | undefined => unless("ECONNRESET", () =
 
 /** Sends one message; blocks as the socket does. Result: false when the other side is gone. */
 export function sendMessage(socket: Fd, message: Uint8Array, fds: readonly Fd[] = []): boolean {
-  return unless(["EPIPE", "ECONNRESET", "ENOTCONN"], () => sendPacket(socket, message, fds) ?? true) ?? false;
+  return unless(["EPIPE", "ECONNRESET", "ENOTCONN"], () => sendPacket(socket, message, { fds }) ?? true) ?? false;
 }
 
 /** As `receiveMessage`, for a socket that does not block, and without blocking the event loop. Rejects with the reason of `signal`. */

@@ -46,6 +46,11 @@ export const codes = {
   TARGET_LOST: { class: "failed", crErrno: 0, meaning: "a process went away or moved while it was being worked on" },
   TASK_UNSUPPORTED: { class: "refused", crErrno: 0, meaning: "a process is in a state that cannot be dumped" },
   TREE_UNSUPPORTED: { class: "refused", crErrno: 0, meaning: "the process tree has a shape that cannot be dumped" },
+  WORKER_LOST: {
+    class: "failed",
+    crErrno: 0,
+    meaning: "the worker that served the request crashed, hung or was killed",
+  },
 } as const satisfies Record<string, CodeInfo>;
 
 export type Code = keyof typeof codes;

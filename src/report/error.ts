@@ -4,7 +4,8 @@ import { type Code, type CodeOf, codes } from "./codes.js";
 
 /** What a sentence is about. Closed: each kind has one way of being shown. */
 export type Subject =
-  | { readonly kind: "process"; readonly pid: Pid; readonly comm: string }
+  /** Without `comm`: a process that is not there, or was not looked at. */
+  | { readonly kind: "process"; readonly pid: Pid; readonly comm?: string }
   | { readonly kind: "file"; readonly pid: Pid; readonly comm: string; readonly fd: TargetFd; readonly link: string }
   | {
       readonly kind: "mapping";
@@ -58,7 +59,7 @@ const hex = (value: bigint) => value.toString(16);
 export function showSubject(subject: Subject): string {
   switch (subject.kind) {
     case "process":
-      return `pid ${subject.pid} "${subject.comm}"`;
+      return subject.comm === undefined ? `pid ${subject.pid}` : `pid ${subject.pid} "${subject.comm}"`;
     case "file":
       return `fd ${subject.fd} -> ${subject.link} of pid ${subject.pid} "${subject.comm}"`;
     case "mapping":

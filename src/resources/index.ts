@@ -1,6 +1,7 @@
 // THE registry of open files: every kind that an image can name has its row. Forgetting one does not compile.
 import type { FdType } from "../images/format/entries.js";
 import { SO_DOMAIN } from "../kernel/abi/socket.js";
+import { bpfMap } from "./files/bpf-map.js";
 import { epoll } from "./files/epoll.js";
 import { eventfd } from "./files/eventfd.js";
 import { fifo } from "./files/fifo.js";
@@ -42,7 +43,7 @@ export type AnyKind = AnyFileKind | RefusedKind;
 type Unstored = "UND" | "CTL_TTY" | "AUTOFS_PIPE";
 
 export const fileKinds = {
-  BPFMAP: refused("BPFMAP", "BPF maps, bpf(2)", { anonInode: "bpf-map" }),
+  BPFMAP: bpfMap,
   EVENTFD: eventfd,
   EVENTPOLL: epoll,
   EXT: refused("EXT", "files that a plugin handles"),
@@ -85,35 +86,36 @@ export function kindNamed(type: string): AnyKind | undefined {
 export function recognise(file: OpenFile): AnyKind | undefined {
   if (file.link.startsWith(ANONYMOUS)) return byAnonInode.get(file.link.slice(ANONYMOUS.length));
   const mode = modeOf(file);
+  if (mode === "socket") return byFamily.get(readNumber(file.duplicate, SO_DOMAIN));
   const { particular = [], general } = (mode && byMode.get(mode)) ?? {};
   return particular.find(({ signature }) => matches(signature, file))?.kind ?? general;
 }
 const ANONYMOUS = "anon_inode:";
 
-type OfMode = Exclude<Signature, { readonly anonInode: string }>;
+type OfMode = Extract<Signature, { readonly mode: FileMode }>;
 interface Claims {
   readonly particular: { readonly signature: OfMode; readonly kind: AnyKind }[];
   general?: AnyKind;
 }
 const byAnonInode = new Map<string, AnyKind>();
+const byFamily = new Map<number, AnyKind>();
 const byMode = new Map<FileMode, Claims>();
 for (const kind of [...Object.values<AnyKind>(fileKinds), ...namelessKinds])
   for (const signature of kind.signatures) {
     if ("anonInode" in signature) byAnonInode.set(signature.anonInode, kind);
+    else if ("socket" in signature) for (const family of signature.socket) byFamily.set(family, kind);
     else claim(signature, kind);
   }
 
 function claim(signature: OfMode, kind: AnyKind): void {
-  const mode = "socket" in signature ? "socket" : signature.mode;
-  const claims = byMode.get(mode) ?? { particular: [] };
-  byMode.set(mode, claims);
-  const isGeneral = !("socket" in signature) && signature.link === undefined && signature.majors === undefined;
+  const claims = byMode.get(signature.mode) ?? { particular: [] };
+  byMode.set(signature.mode, claims);
+  const isGeneral = signature.link === undefined && signature.majors === undefined;
   if (isGeneral) claims.general ??= kind;
   else claims.particular.push({ signature, kind });
 }
 
 function matches(signature: OfMode, file: OpenFile): boolean {
-  if ("socket" in signature) return signature.socket.includes(readNumber(file.duplicate, SO_DOMAIN));
   if (signature.majors !== undefined) return signature.majors.includes(majorOf(file.stat.rdev));
   return signature.link?.test(file.link) === true;
 }

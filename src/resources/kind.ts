@@ -4,7 +4,7 @@
 // families in order and know no kind by name.
 
 import type { ImageDirectory } from "../images/directory.js";
-import type { CoreEntry, FdType, FileEntry, FownEntry, RegFileEntry } from "../images/format/entries.js";
+import type { CoreEntry, FdType, FileEntry, FownEntry, RegFileEntry, UnixSkEntry } from "../images/format/entries.js";
 import type { Fd, Pid, TargetFd } from "../kernel/brand.js";
 import type { Fdinfo } from "../kernel/proc/fdinfo.js";
 import type { Mapping } from "../kernel/proc/maps.js";
@@ -63,6 +63,10 @@ export interface DumpContext {
   readonly shared: SharedMemoryRegister;
   /** Inode of our end of the connection of a client that asks for its own dump. */
   readonly serviceSocket: bigint | undefined;
+  /** The tree runs on and is only explained: whatever would change something is left out. */
+  readonly isRunning: boolean;
+  /** Does what may be refused. A refusal ends a dump; an explanation notes it and goes on without the result. */
+  attempt<T>(act: () => T): T | undefined;
   /** What kinds keep for the length of the dump; given back at its end, failed or not. */
   readonly scope: Scope;
   /** The one object of type T that belongs to this dump: made on first use. */
@@ -91,6 +95,8 @@ export interface FileRegister {
   register(file: OpenFile, flags: number): number;
   /** A file entry that nobody has a descriptor of; result: its id. */
   addRegular(make: (id: number) => RegFileEntry): number;
+  /** The entry of a unix socket of another program. */
+  addUnixPeer(make: (id: number) => UnixSkEntry): void;
   /** The id of an open file that is on its way in a socket of the process. `duplicate` is ours, and stays open until the dump has ended. */
   inFlight(process: DumpedProcess, duplicate: Fd): number;
   /** All that have been seen so far. */
@@ -116,6 +122,8 @@ export interface OpenFile {
   /** For messages. */
   readonly subject: Subject;
   readonly stat: Stat;
+  /** Whether the path that its link is leads to it; absent: nobody has looked. */
+  readonly isAtLink?: boolean | undefined;
 }
 
 /** Open flags and signal owner: what all kinds have alike. */
@@ -153,6 +161,8 @@ export interface FileKind<Field extends FileField = FileField> {
   open(entry: FileEntryOf<Field>, context: RestoreContext): Fd;
   /** Before anything is created: throws StasisError when the file cannot come back. */
   validate?(entry: FileEntryOf<Field>, context: RestoreContext): void;
+  /** When all files are known to be able to come back, before any task exists: what wants their pids to be free. */
+  prepare?(entry: FileEntryOf<Field>, context: RestoreContext): void;
   /** Opened when every task has its threads and its other descriptors: it names some of them. */
   isLate?(entry: FileEntryOf<Field>): boolean;
   /** When every task has all its descriptors: what the kernel ties to numbers of theirs. */

@@ -28,11 +28,13 @@ export function serve(session: Session): number {
       session.log.warn(`the connection cannot stay open after a request of type ${request.type}`);
       return PROTOCOL_STATUS;
     }
+    session.watched?.busyWith(request.type);
     const { response, status, afterwards } = answer(request, type, session);
     const delivered = response === undefined || sendMessage(session.socket, encodeResponse(response));
+    session.watched?.answered();
     if (!delivered) session.log.warn("the client is gone, it gets no answer");
-    afterwards?.();
-    if (!delivered || stranger || !request.keepOpen) return delivered ? status : 1;
+    const last = afterwards?.() ?? status;
+    if (!delivered || stranger || !request.keepOpen) return delivered ? last : 1;
   }
 }
 

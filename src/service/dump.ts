@@ -4,7 +4,8 @@ import { type DumpOptions, dumpOptions } from "../options/views.js";
 import { type CriuReq, CriuReqType } from "../protocol/gen/rpc_pb.js";
 import { StasisError } from "../report/error.js";
 import { explain } from "./failure.js";
-import { notifyAll } from "./notify.js";
+import { notifyAll, queryExternalOf } from "./notify.js";
+import { progressTo } from "./progress.js";
 import { type Answer, optionsOf, type Session, showTitle, workspaceOf } from "./session.js";
 
 export function handleDump(request: CriuReq, session: Session): Answer {
@@ -29,12 +30,15 @@ function dumpFor(request: CriuReq, session: Session): { readonly answered: boole
   using workspace = workspaceOf(options, session);
   const { images, workDir, log } = workspace;
   showTitle(`dump --rpc -t ${view.pid}`);
+  using told = options.progressFd === undefined ? undefined : peer.descriptor(options.progressFd, "progress_fd");
+  const progress = told && progressTo(told.fd);
   const notify = notifyAll(options, socket, workspace, asPid(view.pid));
+  const asked = options.notifyScripts ? { queryExternal: queryExternalOf(socket, log, asPid(view.pid)) } : {};
   try {
     const { pid, socketInode } = peer;
-    engine.dump({ options: view, images, workDir, log, notify, peer: { pid, socketInode } });
+    engine.dump({ options: view, images, workDir, log, notify, progress, peer: { pid, socketInode }, ...asked });
   } catch (thrown) {
-    const error = explain(thrown, "dump", { kind: "process", pid: asPid(view.pid), comm: "?" });
+    const error = explain(thrown, "dump", { kind: "process", pid: asPid(view.pid) });
     log.failure(error);
     throw error;
   }
@@ -46,7 +50,7 @@ function refuseOptions({ pid }: DumpOptions, restoreSibling: boolean): void {
     throw new StasisError({
       code: "NO_SUCH_PROCESS",
       doing: "dump",
-      subject: { kind: "process", pid: asPid(pid), comm: "?" },
+      subject: { kind: "process", pid: asPid(pid) },
       reason: "no process has this pid",
       remedy: "name the root of a process tree by its pid",
     });

@@ -1,5 +1,6 @@
 // `exec_cmd`: after a restore the worker becomes another program, which then is the parent of the restored root.
 import { F_SETFD } from "../kernel/abi/fcntl.js";
+import { SHUT_RDWR } from "../kernel/abi/socket.js";
 import { become } from "../kernel/become.js";
 import { asFd, type Fd } from "../kernel/brand.js";
 import { SyscallError } from "../kernel/errno.js";
@@ -20,16 +21,18 @@ export function becomeAfter(argv: readonly string[], log: LineLog, socket: Fd): 
       using output = kept;
       for (const fd of OUTPUTS) sys.dup3(output.fd, fd, 0);
       sys.shutdown(socket, SHUT_RDWR);
-      becomeProgram(argv, new LineLog(output.fd, LEVEL, { owned: false }));
+      return becomeProgram(argv, new LineLog(output.fd, LEVEL, { owned: false }));
     },
   };
 }
-const SHUT_RDWR = 2;
 
-/** Returns when there is no program, or it cannot be started; that is in the log then, and the restored processes live. */
-export function becomeProgram(argv: readonly string[], log: LineLog): void {
+/**
+ * Returns the exit status when there is no program, 0, or it cannot be started, 1; that is in the log then, and the restored processes
+ * live.
+ */
+export function becomeProgram(argv: readonly string[], log: LineLog): number {
   const [program, ...rest] = argv;
-  if (program === undefined) return;
+  if (program === undefined) return 0;
   // libuv opens them close-on-exec when they were closed at our start.
   for (const fd of OUTPUTS) sys.fcntlSet(fd, F_SETFD, 0);
   try {
@@ -38,4 +41,5 @@ export function becomeProgram(argv: readonly string[], log: LineLog): void {
     if (!(error instanceof SyscallError)) throw error;
     log.error(`Cannot become the program ${JSON.stringify(program)}: ${error.errno}`);
   }
+  return 1;
 }

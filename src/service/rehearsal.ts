@@ -4,12 +4,11 @@
 // The images are in a tmpfs that is mounted nowhere, the program ends by itself: nothing is left whenever we are killed.
 import { spawn } from "node:child_process";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import { FSCONFIG_CMD_CREATE, FSMOUNT_CLOEXEC, FSOPEN_CLOEXEC } from "../kernel/abi/mount.js";
 import { W } from "../kernel/abi/process.js";
 import { SIG } from "../kernel/abi/signal.js";
 import { asPid, type Pid } from "../kernel/brand.js";
 import { SyscallError, unless } from "../kernel/errno.js";
-import { type OwnFd, own } from "../kernel/own-fd.js";
+import { memoryDirectory } from "../kernel/memory-directory.js";
 import { newSocketPair, sendPacket } from "../kernel/packets.js";
 import { sys } from "../kernel/syscalls.js";
 import { receiveMessage } from "../protocol/framing.js";
@@ -26,8 +25,10 @@ const PROGRAM = "/bin/sleep";
 const LIFETIME_SECONDS = "5";
 /** So many before a client is served: 23, 13, 10, 9 ms. */
 const DUMPS = 4;
-/** So many more while none comes, down to 6 ms: by then all of it is compiled. */
-const MORE_DUMPS = 60;
+/** So many more while none comes, down to 6 ms: by then all of it is compiled. Each takes time from who is served by another worker. */
+const MORE_DUMPS = 30;
+/** Among these, one of so many ends the program, and a restore follows. */
+const DUMPS_A_RESTORE = 10;
 
 /**
  * What fails here fails in the same way when a client asks, and is told then.
@@ -44,10 +45,12 @@ export function rehearse(engine: Engine, log: LineLog, ready: () => boolean): vo
     const ask = (type: CriuReqType, more: MessageInitShape<typeof CriuOptsSchema>) =>
       askOurselves(engine, log, encodeRequest(create(CriuReqSchema, { type, opts: { ...opts, ...more } })));
     const dump = (leaveRunning: boolean) => ask(CriuReqType.DUMP, { pid, leaveRunning });
+    const dumpAndRestore = () => dump(false) && ask(CriuReqType.RESTORE, {});
     let well = true;
     for (let dumps = 0; well && dumps < DUMPS; dumps++) well = dump(true);
-    well &&= dump(false) && ask(CriuReqType.RESTORE, {});
-    for (let dumps = 0; well && ready() && dumps < MORE_DUMPS; dumps++) well = dump(true);
+    well &&= dumpAndRestore();
+    for (let dumps = 1; well && ready() && dumps <= MORE_DUMPS; dumps++)
+      well = dumps % DUMPS_A_RESTORE === 0 ? dumpAndRestore() : dump(true);
     log.debug(`the rehearsal ${well ? "went well" : "failed"}`);
   } catch (error) {
     if (!(error instanceof SyscallError)) throw error;
@@ -55,12 +58,6 @@ export function rehearse(engine: Engine, log: LineLog, ready: () => boolean): vo
   } finally {
     end(asPid(pid));
   }
-}
-
-function memoryDirectory(): OwnFd {
-  using fs = own(sys.fsopen("tmpfs", FSOPEN_CLOEXEC));
-  sys.fsconfig(fs.fd, FSCONFIG_CMD_CREATE);
-  return own(sys.fsmount(fs.fd, FSMOUNT_CLOEXEC, 0));
 }
 
 /** Serves one request of our own, over a connection to ourselves. Result: whether it went well. */

@@ -12,6 +12,7 @@ import { becomeAfter } from "./exec.js";
 import { explain } from "./failure.js";
 import { giveTerminalTo, notifyAll } from "./notify.js";
 import { createPidfile } from "./pidfile.js";
+import { progressTo } from "./progress.js";
 import { type Answer, optionsOf, type Session, showTitle, workspaceOf } from "./session.js";
 
 /** What the answer carries when no root was made. */
@@ -41,11 +42,13 @@ function restoreFor(request: CriuReq, session: Session): RestoreOutcome & Pick<A
   using workspace = workspaceOf(options, session);
   const { images, workDir, log } = workspace;
   showTitle("restore --rpc");
+  using told = options.progressFd === undefined ? undefined : peer.descriptor(options.progressFd, "progress_fd");
+  const progress = told && progressTo(told.fd);
   const notify = notifyAll(options, socket, workspace);
   const client = options.notifyScripts ? { giveTerminal: giveTerminalTo(socket, log) } : {};
   try {
     using pidfile = createPidfile(pidfileIn(workDir, options.pidfile));
-    const outcome = engine.restore({ options: view, images, workDir, log, notify, ...client });
+    const outcome = engine.restore({ options: view, images, workDir, log, notify, progress, ...client });
     pidfile.write(outcome.rootPid);
     return { ...outcome, ...becomeAfter(options.execCmd, log, socket) };
   } catch (thrown) {

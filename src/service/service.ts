@@ -30,6 +30,7 @@ export async function runService(options: Options): Promise<void> {
   const supervisor = new Supervisor(listening.fd, {
     waiting: Math.min(options.workers, options.maxConnections),
     most: options.maxConnections,
+    silentMs: options.hangSeconds * 1000,
     log,
     settings: { level: log.level, access, idleSeconds: options.idleSeconds },
   });

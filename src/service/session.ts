@@ -3,7 +3,7 @@ import type { Fd } from "../kernel/brand.js";
 import { mergeGiven } from "../options/config.js";
 import { type Given, givenIn, type Operation, type Options, settle } from "../options/index.js";
 import { isSent } from "../options/option.js";
-import type { CriuOpts, CriuReq } from "../protocol/gen/rpc_pb.js";
+import type { CriuOpts, CriuReq, CriuReqType } from "../protocol/gen/rpc_pb.js";
 import type { ResponseInit } from "../protocol/response.js";
 import { StasisError } from "../report/error.js";
 import type { LineLog } from "../report/log.js";
@@ -27,6 +27,13 @@ export interface Session {
   readonly idleSeconds?: number;
   /** For what happens outside of an operation. */
   readonly log: LineLog;
+  /** Hears what is being done; absent: nobody watches. */
+  readonly watched?: Watched;
+}
+
+export interface Watched {
+  busyWith(type: CriuReqType): void;
+  answered(): void;
 }
 
 export interface Answer {
@@ -34,8 +41,8 @@ export interface Answer {
   readonly response: ResponseInit | undefined;
   /** What swrk exits with. */
   readonly status: number;
-  /** What is done when the client has it. */
-  readonly afterwards?: () => void;
+  /** What is done when the client has it; result: what swrk exits with. */
+  readonly afterwards?: () => number;
 }
 export type Handler = (request: CriuReq, session: Session) => Answer;
 

@@ -1,12 +1,10 @@
-// Keeps a few workers waiting. They accept by themselves: the supervisor never sees a connection, and a request waits for no message
-// between processes.
-import { type ChildProcess, spawn } from "node:child_process";
+// Keeps a few workers waiting. They accept by themselves, and a request waits for no message between processes; the supervisor is given each
+// connection as well, so that it can answer when its worker is lost (worker-process.ts).
 import { fileURLToPath } from "node:url";
 import type { Fd } from "../kernel/brand.js";
 import { stopListening } from "../kernel/packets.js";
 import { StasisError } from "../report/error.js";
-import type { LineLog } from "../report/log.js";
-import { AGAIN, CONTROL_FD, END, GO_ON, READY, TAKEN, type WorkerSettings } from "./worker.js";
+import { type WorkerOptions, WorkerProcess, type WorkerState } from "./worker-process.js";
 
 const WORKER = fileURLToPath(new URL("./worker-main.js", import.meta.url));
 /** A start costs a processor some 0.1 s, which the request that is served now should rather have. */
@@ -16,42 +14,45 @@ const MAX_FAILED_STARTS = 3;
 /** How long those that serve may take to finish when the service ends. */
 const GRACE_MS = 10_000;
 
-type State = "starting" | "waiting" | "serving";
+export interface SupervisorOptions extends Omit<WorkerOptions, "program" | "listening"> {
+  /** How many wait for a client. */
+  readonly waiting: number;
+  /** How many there are at most, those that serve included. */
+  readonly most: number;
+  readonly worker?: string;
+}
+
+/** A promise and what settles it. */
+interface Outcome {
+  readonly promise: Promise<void>;
+  readonly resolve: () => void;
+  readonly reject: (error: StasisError) => void;
+}
 
 export class Supervisor {
-  readonly #workers = new Map<ChildProcess, State>();
+  readonly #workers = new Set<WorkerProcess>();
   #failedStarts = 0;
   #stopping = false;
   #replace: NodeJS.Timeout | undefined;
-  readonly #started: Promise<void>;
-  #settleStarted: { resolve: () => void; reject: (error: StasisError) => void } | undefined;
-  /** Resolves when no worker is left after `stop`; rejects when no worker can be started. */
-  readonly ended: Promise<void>;
-  #settleEnded: { resolve: () => void; reject: (error: StasisError) => void } | undefined;
+  readonly #started = newOutcome();
+  readonly #ended = newOutcome();
 
   constructor(
     readonly listening: Fd,
-    readonly options: {
-      readonly waiting: number;
-      readonly most: number;
-      readonly log: LineLog;
-      readonly settings: WorkerSettings;
-      readonly worker?: string;
-    },
+    readonly options: SupervisorOptions,
   ) {
-    this.#started = new Promise((resolve, reject) => {
-      this.#settleStarted = { resolve, reject };
-    });
-    this.ended = new Promise((resolve, reject) => {
-      this.#settleEnded = { resolve, reject };
-    });
-    this.ended.catch(() => undefined); // who does not look at it looks at `start`
+    this.#ended.promise.catch(() => undefined); // who does not look at it looks at `start`
   }
 
   /** Resolves when the first worker waits for a client. @throws StasisError when none can be started */
   start(): Promise<void> {
     this.#fill();
-    return this.#started;
+    return this.#started.promise;
+  }
+
+  /** Resolves when no worker is left after `stop`; rejects when no worker can be started. */
+  get ended(): Promise<void> {
+    return this.#ended.promise;
   }
 
   /** No new connection from here on; those that are served may finish. Called again: they may not. */
@@ -61,24 +62,20 @@ export class Supervisor {
     this.#stopping = true;
     clearTimeout(this.#replace);
     setTimeout(() => {
-      for (const worker of this.#workers.keys()) worker.kill("SIGKILL");
+      for (const worker of this.#workers) worker.kill();
     }, graceMs).unref();
-    if (this.#workers.size === 0) this.#settleEnded?.resolve();
+    if (this.#workers.size === 0) this.#ended.resolve();
   }
 
-  #count(...states: readonly State[]): number {
-    return [...this.#workers.values()].filter((state) => states.includes(state)).length;
+  #count(...states: readonly WorkerState[]): number {
+    return [...this.#workers].filter(({ state }) => states.includes(state)).length;
   }
 
   #fill(): void {
     clearTimeout(this.#replace);
     this.#replace = undefined;
-    while (
-      !this.#stopping &&
-      this.#count("starting", "waiting") < this.options.waiting &&
-      this.#workers.size < this.options.most
-    )
-      this.#spawn();
+    const { waiting, most } = this.options;
+    while (!this.#stopping && this.#count("starting", "waiting") < waiting && this.#workers.size < most) this.#spawn();
   }
 
   #fillSoon(): void {
@@ -87,46 +84,27 @@ export class Supervisor {
   }
 
   #spawn(): void {
-    const { log, settings, worker: program = WORKER } = this.options;
-    const worker = spawn(process.execPath, [program, JSON.stringify(settings)], {
-      stdio: ["ignore", "inherit", log.fd, this.listening, "pipe"],
-    });
-    this.#workers.set(worker, "starting");
-    // A worker that was killed leaves the pipe; that it is gone is said by "exit".
-    worker.stdio[CONTROL_FD]?.on("error", (error) => log.debug(`worker ${worker.pid}: ${error.message}`));
-    worker.stdio[CONTROL_FD]?.on("data", (said: Buffer) => this.#heard(worker, said.toString("latin1")));
-    worker.on("error", (error) => this.#gone(worker, `cannot be started: ${error.message}`));
-    worker.on("exit", (code, signal) => this.#gone(worker, `ended with ${signal ?? `status ${code}`}`));
+    const { worker: program = WORKER, settings, silentMs, log } = this.options;
+    const worker: WorkerProcess = new WorkerProcess(
+      { program, listening: this.listening, settings, silentMs, log },
+      {
+        ready: () => {
+          this.#failedStarts = 0;
+          this.#started.resolve();
+        },
+        taken: () => this.#fillSoon(),
+        // Those that start count for nothing: this one is warm. More than are wanted come about when many clients come at once.
+        again: () => !this.#stopping && this.#count("waiting") < this.options.waiting,
+        gone: (state, how) => this.#gone(worker, state, how),
+      },
+    );
+    this.#workers.add(worker);
   }
 
-  #heard(worker: ChildProcess, said: string): void {
-    for (const word of said) {
-      if (!this.#workers.has(worker)) return;
-      if (word === TAKEN) {
-        this.#workers.set(worker, "serving");
-        this.#fillSoon();
-      } else if (word === READY) {
-        this.#failedStarts = 0;
-        this.#workers.set(worker, "waiting");
-        this.#settleStarted?.resolve();
-      } else if (word === AGAIN) this.#mayGoOn(worker);
-    }
-  }
-
-  /** Those that start count for nothing: this one is warm. More than are wanted come about when many clients come at once. */
-  #mayGoOn(worker: ChildProcess): void {
-    const wanted = !this.#stopping && this.#count("waiting") < this.options.waiting;
-    if (wanted) this.#workers.set(worker, "waiting");
-    const control = worker.stdio[CONTROL_FD];
-    if (control !== null && control !== undefined && "write" in control) control.write(wanted ? GO_ON : END);
-  }
-
-  #gone(worker: ChildProcess, how: string): void {
-    const state = this.#workers.get(worker);
-    if (!this.#workers.delete(worker)) return;
-    this.options.log.debug(`worker ${worker.pid} was ${state} and ${how}`);
+  #gone(worker: WorkerProcess, state: WorkerState, how: string): void {
+    this.#workers.delete(worker);
     if (this.#stopping) {
-      if (this.#workers.size === 0) this.#settleEnded?.resolve();
+      if (this.#workers.size === 0) this.#ended.resolve();
       return;
     }
     if (state === "starting" && ++this.#failedStarts >= MAX_FAILED_STARTS) this.#giveUp(how);
@@ -140,8 +118,16 @@ export class Supervisor {
       subject: { kind: "host", what: "the workers of the service" },
       reason: `${MAX_FAILED_STARTS} in a row were not ready, the last one ${how}`,
     });
-    this.#settleStarted?.reject(error);
-    this.#settleEnded?.reject(error);
+    this.#started.reject(error);
+    this.#ended.reject(error);
     this.stop();
   }
+}
+
+function newOutcome(): Outcome {
+  let settle: Pick<Outcome, "resolve" | "reject"> = { resolve: () => undefined, reject: () => undefined };
+  const promise = new Promise<void>((resolve, reject) => {
+    settle = { resolve, reject };
+  });
+  return { promise, ...settle };
 }

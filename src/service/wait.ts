@@ -15,7 +15,7 @@ export function handleWait({ pid }: CriuReq, { log }: Session): Answer {
   const error = new StasisError({
     code: "PROTOCOL",
     doing: "wait for",
-    subject: { kind: "process", pid: asPid(pid), comm: "?" },
+    subject: { kind: "process", pid: asPid(pid) },
     reason: "it is no child of this worker",
     remedy: "wait on the connection that started it",
   });

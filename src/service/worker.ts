@@ -5,7 +5,10 @@ import { readSync, writeSync } from "node:fs";
 import { F_SETFD, FD_CLOEXEC } from "../kernel/abi/fcntl.js";
 import { PR } from "../kernel/abi/prctl.js";
 import { SIG } from "../kernel/abi/signal.js";
+import { SHUT_RDWR } from "../kernel/abi/socket.js";
 import { asFd, type Fd } from "../kernel/brand.js";
+import { unless } from "../kernel/errno.js";
+import type { OwnFd } from "../kernel/own-fd.js";
 import { acceptFrom, readableWithin } from "../kernel/packets.js";
 import { sys } from "../kernel/syscalls.js";
 import { asLevel, LineLog } from "../report/log.js";
@@ -13,11 +16,15 @@ import { type Access, becomePeer, standingOf } from "./access.js";
 import { serve } from "./connection.js";
 import type { Engine } from "./engine.js";
 import { Peer } from "./peer.js";
+import { Pulse } from "./pulse.js";
 import { rehearse } from "./rehearsal.js";
+import { DONE, handOver } from "./watch.js";
 
 /** Descriptors that a worker is started with. */
 export const LISTENING_FD = 3;
 export const CONTROL_FD = 4;
+/** By which the supervisor is given each connection too. */
+export const CHANNEL_FD = 5;
 const STDERR = asFd(2);
 /** What a worker tells its supervisor through CONTROL_FD, a byte each: it waits, it serves, it could wait once more. */
 export const READY = "r";
@@ -40,7 +47,7 @@ export interface WorkerSettings {
 /** Result: the exit status, 0 when what it served went well or there is no service any more. */
 export function work(engine: Engine, { level, access, idleSeconds }: WorkerSettings): number {
   const log = new LineLog(STDERR, asLevel(level), { owned: false });
-  for (const fd of [LISTENING_FD, CONTROL_FD]) sys.fcntlSet(asFd(fd), F_SETFD, FD_CLOEXEC);
+  for (const fd of [LISTENING_FD, CONTROL_FD, CHANNEL_FD]) sys.fcntlSet(asFd(fd), F_SETFD, FD_CLOEXEC);
   let offered: boolean | undefined;
   rehearse(engine, log, () => {
     offered ??= offer(READY);
@@ -52,14 +59,22 @@ export function work(engine: Engine, { level, access, idleSeconds }: WorkerSetti
     const connection = acceptFrom(asFd(LISTENING_FD));
     if (connection === undefined) return 0;
     dieWithSupervisor(0);
+    handOver(asFd(CHANNEL_FD), connection.fd);
     if (!tell(TAKEN)) log.debug("the service has ended, this is its last request");
     const { status, did } = serveOne(connection.fd, { engine, log, access, idleSeconds });
-    connection[Symbol.dispose]();
+    end(connection);
     if (did === "changed") return status === 0 ? 0 : 1;
     if (did === "dump") dumps++;
     if (did === "restore" || (did === "dump" && (status !== 0 || dumps >= MOST_DUMPS))) return status === 0 ? 0 : 1;
   }
   return 0;
+}
+
+/** The supervisor has the connection as well: shut down, it has ended for the client all the same. */
+function end(connection: OwnFd): void {
+  unless("ENOTCONN", () => sys.shutdown(connection.fd, SHUT_RDWR));
+  connection[Symbol.dispose]();
+  tell(DONE);
 }
 
 /** Says that we wait for a client. False: the supervisor is gone. */
@@ -109,21 +124,27 @@ function serveOne(
   }: Omit<WorkerSettings, "level"> & { readonly engine: Engine; readonly log: LineLog },
 ): { readonly status: number; readonly did: Did } {
   using peer = new Peer(socket);
+  const pulse = new Pulse(tell);
   const standing = standingOf(peer, access);
   log.info(`connection of pid ${peer.pid}, user ${peer.uid}: ${standing}`);
   let did: Did = "nothing";
-  const watched: Engine = {
+  const noting: Engine = {
     ...engine,
     dump(request) {
       did = "dump";
-      return engine.dump(request);
+      const { queryExternal } = request;
+      const asked = queryExternal && { queryExternal: () => pulse.waitingFor(queryExternal) };
+      return engine.dump({ ...request, ...pulse.around(request), ...asked });
     },
     restore(request) {
       did = "restore";
-      return engine.restore(request);
+      const { giveTerminal } = request;
+      const given = giveTerminal && { giveTerminal: (master: Fd) => pulse.waitingFor(() => giveTerminal(master)) };
+      return engine.restore({ ...request, ...pulse.around(request), ...given });
     },
   };
   if (standing === "user") becomePeer(peer);
-  const status = serve({ socket, peer, standing, engine: watched, kind: "service", given: {}, log, idleSeconds });
+  const about = { socket, peer, standing, engine: noting, kind: "service", given: {}, log, idleSeconds } as const;
+  const status = serve({ ...about, watched: pulse });
   return { status, did: standing === "user" ? "changed" : did };
 }

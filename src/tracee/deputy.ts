@@ -12,7 +12,8 @@ import { SIG } from "../kernel/abi/signal.js";
 import { asAddress, NULL } from "../kernel/brand.js";
 import { unless } from "../kernel/errno.js";
 import { sys, syscalls } from "../kernel/syscalls.js";
-import type { Entered } from "./foothold.js";
+import { inLongMode } from "./compat.js";
+import type { Entered } from "./entered.js";
 import { Inside } from "./inside.js";
 import { TargetMemory } from "./memory.js";
 import { newChild } from "./offspring.js";
@@ -59,12 +60,27 @@ export function makeDeputy(inside: Entered, memory: DeputyMemory): Deputy {
   tracee.setOptions(TRACE_OPTIONS | TRACE_CHILDREN);
   try {
     const child = cloneInside(inside, CLONE.CLONE_VM);
-    const helper = new Inside(child, inside.memory, helperGround(inside), child.registers());
-    const deputy = makeSecond(helper, memory);
-    endHelper(inside, helper);
-    return new Deputy(deputy, memory);
+    return unlessFailing(inside, child, () => {
+      const helper = new Inside(child, inside.memory, helperGround(inside), child.registers());
+      const deputy = makeSecond(helper, memory);
+      endHelper(helper);
+      return new Deputy(deputy, memory);
+    });
   } finally {
     tracee.setOptions(TRACE_OPTIONS);
+  }
+}
+
+/** The helper ends in any case, and is reaped by the target: nobody else may, and its program does not know of it. */
+function unlessFailing<T>(inside: Inside, helper: Tracee, make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    unless("ESRCH", () => sys.kill(helper.tid, SIG.SIGKILL));
+    awaitEnd(helper.tid);
+    throw error;
+  } finally {
+    inside.sys.wait4(helper.tid, NULL, W.__WALL, NULL);
   }
 }
 
@@ -86,13 +102,17 @@ function cloneInside(parent: Inside, flags: bigint): Tracee {
 /** The helper's home is its end: left alone it must not run on as a second thread of the program. */
 function helperGround(inside: Entered): Inside["ground"] {
   const at = inside.ground.home + HELPER_FRAME;
-  const registers = { ...inside.registers, ip: inside.ground.stub + stubOffset.leave, orig_ax: 0xffffffffffffffffn };
+  const registers = {
+    ...inLongMode(inside.registers),
+    ip: inside.ground.stub + stubOffset.leave,
+    orig_ax: 0xffffffffffffffffn,
+  };
   const frame = layOutSigframe(at, { registers, mask: inside.mask, xstate: inside.tracee.xstate() });
   inside.memory.write(asAddress(at), frame.bytes);
   return { ...inside.ground, home: frame.ucontext };
 }
 
-function endHelper(inside: Inside, helper: Inside): void {
+function endHelper(helper: Inside): void {
   helper.aim(syscalls.exit_group.number, [0n]);
   helper.tracee.continue();
   for (;;) {
@@ -100,5 +120,4 @@ function endHelper(inside: Inside, helper: Inside): void {
     if (event.kind === "exited" || event.kind === "killed") break;
     helper.tracee.continue();
   }
-  inside.sys.wait4(helper.tracee.tid, NULL, W.__WALL, NULL);
 }

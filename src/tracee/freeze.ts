@@ -1,8 +1,8 @@
 // Stopping a whole process tree. All threads that are found are asked to stop before the first one is waited for: on a busy machine each
 // takes a while to come to it.
-import type { Pid } from "../kernel/brand.js";
+import { asPid, type Pid } from "../kernel/brand.js";
 import { readStat, type TaskStat } from "../kernel/proc/stat.js";
-import { readStatus } from "../kernel/proc/status.js";
+import { readStatus, type TaskStatus } from "../kernel/proc/status.js";
 import { listChildren, listThreads } from "../kernel/proc/tasks.js";
 import { StasisError } from "../report/error.js";
 import { refused, Seizing } from "./seizing.js";
@@ -39,7 +39,7 @@ const PF_KTHREAD = 0x200000;
  */
 export function freezeTree(root: Pid, options: { readonly timeoutMs: number; readonly engine: Pid }): FrozenTask[] {
   const deadline = options.timeoutMs === 0 ? undefined : Date.now() + options.timeoutMs;
-  const freezing = new Freezing(root, options.engine, new Seizing(deadline));
+  const freezing = new Freezing(root, options.engine, deadline);
   try {
     return freezing.run();
   } catch (error) {
@@ -63,6 +63,43 @@ export function endTracers(tasks: readonly FrozenTask[]): void {
   for (const tracer of new Set(threads.map((thread) => thread.tracer))) tracer.end();
 }
 
+/** Throws StasisError when the process cannot be the root of a dump, as far as /proc tells. */
+export function refuseRoot(root: Pid): void {
+  const stat = readStat(root);
+  const status = readStatus(root);
+  if (stat === undefined || status === undefined)
+    throw refused({ pid: root, comm: "?" }, "no such process", "name a process that is running");
+  const refuse = (reason: string, remedy: string): never => {
+    throw refused({ pid: root, comm: stat.comm }, reason, remedy);
+  };
+  if (status.tgid !== root) refuse(`it is a thread of process ${status.tgid}`, `name process ${status.tgid}`);
+  if (stat.state === "Z" && stat.numThreads <= 1) refuse("it is a zombie", "name a process that is running");
+  if ((stat.flags & PF_KTHREAD) !== 0) refuse("it is a kernel thread", "name a process of user space");
+  refuseTraced(root, stat.comm, status);
+}
+
+/** Throws StasisError: we cannot stop ourselves. */
+export function refuseEngine(root: Pid, engine: Pid): never {
+  throw new StasisError({
+    code: "TREE_UNSUPPORTED",
+    doing: "dump",
+    subject: { kind: "process", pid: root, comm: readStat(root)?.comm ?? "?" },
+    reason: `stasis itself (pid ${engine}) is inside its tree`,
+    remedy: "ask a service that was started elsewhere",
+  });
+}
+
+function isBelow(pid: Pid, root: Pid): boolean {
+  if (pid === root) return true;
+  const parent = readStat(pid)?.ppid ?? 0;
+  return parent > 0 && isBelow(asPid(parent), root);
+}
+
+export function refuseTraced(pid: Pid, comm: string, { tracerPid }: Pick<TaskStatus, "tracerPid">): void {
+  if (tracerPid === 0) return;
+  throw refused({ pid, comm }, `process ${tracerPid} traces it`, "end the debugger or the other dump first");
+}
+
 /** A process on its way. */
 interface Reached {
   readonly pid: Pid;
@@ -78,14 +115,19 @@ class Freezing {
   readonly #pending: { readonly task: Reached; readonly thread: Tracee }[] = [];
   #isMore = true;
 
+  readonly seizing: Seizing;
+
   constructor(
     readonly root: Pid,
     readonly engine: Pid,
-    readonly seizing: Seizing,
-  ) {}
+    deadline: number | undefined,
+  ) {
+    this.seizing = new Seizing(deadline, (pids) => this.#letRun(pids));
+  }
 
   run(): FrozenTask[] {
-    this.#checkRoot();
+    refuseRoot(this.root);
+    if (isBelow(this.engine, this.root)) refuseEngine(this.root, this.engine);
     // A running task may still have made others when it was looked at: look again until nothing new turns up.
     while (this.#isMore) {
       this.#isMore = false;
@@ -101,22 +143,6 @@ class Freezing {
     this.seizing[Symbol.dispose]();
   }
 
-  #checkRoot(): void {
-    const stat = readStat(this.root);
-    const status = readStatus(this.root);
-    if (stat === undefined || status === undefined) {
-      throw refused(this.root, "?", "no such process", "name a process that is running");
-    }
-    const refuse = (reason: string, remedy: string): never => {
-      throw refused(this.root, stat.comm, reason, remedy);
-    };
-    if (status.tgid !== this.root) refuse(`it is a thread of process ${status.tgid}`, `name process ${status.tgid}`);
-    if (stat.state === "Z" && stat.numThreads <= 1) refuse("it is a zombie", "name a process that is running");
-    if ((stat.flags & PF_KTHREAD) !== 0) refuse("it is a kernel thread", "name a process of user space");
-    if (status.tracerPid !== 0)
-      refuse(`process ${status.tracerPid} traces it`, "end the debugger or the other dump first");
-  }
-
   /** Seizes what is new under a process, itself included. */
   #reach(pid: Pid): void {
     const task = this.#reached.get(pid) ?? this.#discover(pid);
@@ -129,12 +155,13 @@ class Freezing {
       this.#pending.push({ task, thread });
       this.#isMore = true;
     }
+    if (task.threads.length === 0) this.#forget(task);
     for (const child of listChildren(pid)) this.#reach(child);
   }
 
   /** Undefined: it is gone, or a zombie, which is noted. */
   #discover(pid: Pid): Reached | undefined {
-    if (pid === this.engine) throw this.#engineInside();
+    if (pid === this.engine) refuseEngine(this.root, pid);
     const stat = readStat(pid);
     if (stat === undefined || this.#zombies.has(pid)) return undefined;
     const { comm } = stat;
@@ -148,22 +175,29 @@ class Freezing {
     return task;
   }
 
+  /** Lets processes go again, to be reached anew. */
+  #letRun(pids: readonly Pid[]): void {
+    for (const pid of pids) {
+      const { threads = [] } = this.#reached.get(pid) ?? {};
+      for (const thread of threads) this.seizing.settle(thread)?.thread.detachIfAlive();
+      this.#reached.delete(pid);
+      this.#isMore = true;
+    }
+  }
+
   #settle(task: Reached, thread: Tracee): void {
+    if (this.#reached.get(task.pid) !== task) return;
     const stop = this.seizing.settle(thread);
     // Another tracer's, perhaps: see there.
     task.threads.splice(task.threads.indexOf(thread), 1, ...(stop === undefined ? [] : [stop.thread]));
     if (stop !== undefined && stop.signal !== SIGTRAP) task.stoppedBy = stop.signal;
-    if (task.threads.length === 0) this.#reached.delete(task.pid);
+    if (task.threads.length === 0) this.#forget(task);
   }
 
-  #engineInside(): StasisError {
-    return new StasisError({
-      code: "TREE_UNSUPPORTED",
-      doing: "dump",
-      subject: { kind: "process", pid: this.root, comm: readStat(this.root)?.comm ?? "?" },
-      reason: `stasis itself (pid ${this.engine}) is inside its tree`,
-      remedy: "ask a service that was started elsewhere",
-    });
+  /** No thread of it was left to be stopped: it has become a zombie, which is to be found, or is gone. */
+  #forget({ pid }: Reached): void {
+    this.#reached.delete(pid);
+    this.#isMore = true;
   }
 
   #inOrder(pid: Pid): FrozenTask[] {

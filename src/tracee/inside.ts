@@ -5,13 +5,17 @@
 // behind it ends the call: one stop. A program of many calls is written into scratch memory and run by the stub's loop with one stop at its end.
 import type { Address } from "../kernel/brand.js";
 import { asAddress } from "../kernel/brand.js";
+import { ENTRY_BYTES, encodeCallList, UNTOUCHED } from "../kernel/call-list.js";
 import type { Layout } from "../kernel/declare/struct.js";
 import { isFailure, type Syscall, showArguments, type ThereCalls } from "../kernel/declare/syscall.js";
 import { SyscallError } from "../kernel/errno.js";
-import { type Syscalls, sys, syscalls } from "../kernel/syscalls.js";
+import { type Syscalls, syscalls } from "../kernel/syscalls.js";
 import { StasisError } from "../report/error.js";
+import { inLongMode } from "./compat.js";
+import { awaitTrap, HOME_TIMEOUT_SECONDS, LoadedProgram } from "./loaded-program.js";
 import type { TargetMemory } from "./memory.js";
-import { decodeResults, ENTRY_BYTES, encodeProgram, type RemoteCall, UNTOUCHED } from "./program.js";
+import type { RemoteCall } from "./program.js";
+import { type CallWithMemory, PutOff } from "./put-off.js";
 import { stubOffset } from "./stub.js";
 import type { Registers, Tracee } from "./tracee.js";
 
@@ -32,21 +36,23 @@ export interface Ground {
 
 const PROGRAM_LIMIT = 512;
 const NOT_IN_A_SYSCALL = 0xffffffffffffffffn;
-/** How long a thread waits for us after a program, and so the longest pause that a killed engine leaves behind. */
-const HOME_TIMEOUT_SECONDS = 3n;
 
 export class Inside {
   readonly sys: ThereCalls<Syscalls>;
+  private readonly base: Registers;
   #free: bigint;
+  readonly #putOff: PutOff;
 
   constructor(
     readonly tracee: Tracee,
     readonly memory: TargetMemory,
     readonly ground: Ground,
     /** The thread's registers where we found it: segment registers and the like are kept in every call. */
-    private readonly base: Registers,
+    found: Registers,
   ) {
+    this.base = inLongMode(found);
     this.#free = ground.scratch.at;
+    this.#putOff = new PutOff(ground.scratch);
     this.sys = new Calls((row, values) => this.#call(row, values)) as unknown as ThereCalls<Syscalls>;
   }
 
@@ -58,13 +64,65 @@ export class Inside {
     return row.returns.there(raw);
   }
 
+  /**
+   * Puts a call off until something else is to be done here, or to `flush`. Its failure shows then. Threads of one process have one scratch
+   * memory: one of them at a time may have calls put off.
+   */
+  later(call: RemoteCall): void {
+    if (this.#putOff.count >= PROGRAM_LIMIT) this.flush();
+    this.#putOff.add(call);
+  }
+
+  /** As `later`, for a call with an argument in memory: `call` is told where that will be. */
+  laterWith(bytes: Uint8Array, call: (at: Address) => RemoteCall): void {
+    this.laterAt(bytes.byteLength, (at) => ({ bytes, call: call(at) }));
+  }
+
+  /** As `laterWith`, for what points at itself. */
+  laterAt(sizeBytes: number, make: (at: Address) => CallWithMemory): void {
+    if (this.#putOff.count >= PROGRAM_LIMIT || !this.#putOff.hasRoomFor(sizeBytes)) this.flush();
+    this.#putOff.addWith(sizeBytes, make);
+  }
+
+  get hasPutOff(): boolean {
+    return !this.#putOff.isEmpty;
+  }
+
+  /** Makes what was put off. */
+  flush(): void {
+    if (this.hasPutOff) this.run([]);
+  }
+
+  /** The calls, to be made by who asks; their arguments are in place. */
+  takePutOff(): RemoteCall[] {
+    return this.#putOff.take(this.memory);
+  }
+
   /** One syscall by number: what the kernel left in rax, signed. */
   rawCall(number: number, words: readonly bigint[]): bigint {
+    this.flush();
     if (this.ground.home !== 0n) return this.stepCall(number, words);
     this.tracee.setRegisters(this.#aimed("oneCallThenTrap", BigInt(number), words));
     this.tracee.continue();
-    this.#awaitTrap();
+    awaitTrap(this.tracee);
     return BigInt.asIntN(64, this.tracee.registers().ax);
+  }
+
+  /**
+   * A call of 32-bit code by its number there, compatNumber: it leaves state that only such calls do, or asks for it. Its pointers must be below
+   * 4 GiB. Result: what the kernel left in eax, signed.
+   */
+  compatCall(number: number, words: readonly bigint[]): bigint {
+    this.flush();
+    const { home, stub } = this.ground;
+    const [bx = 0n, cx = 0n, dx = 0n, si = 0n, di = 0n] = words;
+    const ip = stub + stubOffset[home === 0n ? "oneCompatCallThenTrap" : "oneCompatCall"];
+    const orig_ax = NOT_IN_A_SYSCALL;
+    this.tracee.setRegisters({ ...this.base, ax: BigInt(number), orig_ax, bx, cx, dx, si, di, r12: home, ip });
+    if (home !== 0n) return BigInt.asIntN(32, this.#finishCall());
+    this.tracee.continue();
+    awaitTrap(this.tracee);
+    return BigInt.asIntN(32, this.tracee.registers().ax);
   }
 
   /** As rawCall, without a trap at its end: for the call after which the stub is gone, or SIGTRAP is not to be touched any more. */
@@ -73,8 +131,26 @@ export class Inside {
     return this.#finishCall();
   }
 
+  /**
+   * Lets the thread begin a call, and stops it there: one that would sleep ends at once. `meanwhile` it goes on; when it is over by itself, the
+   * thread waits at its end, or it would run on to wherever the stub leads.
+   */
+  interruptedCall(number: number, words: readonly bigint[], meanwhile: () => void = () => {}): void {
+    const { tracee } = this;
+    this.aim(number, words);
+    const entry = tracee.stepSyscall();
+    if (entry.kind !== "syscall") throw tracee.lost("begin a syscall in", entry);
+    tracee.continueToSyscall();
+    meanwhile();
+    const end = tracee.interrupt();
+    if (end.kind !== "syscall") throw tracee.lost("interrupt a syscall in", end);
+    const stop = tracee.stopAtOnce();
+    if (stop.kind !== "stop") throw tracee.lost("stop after a syscall", stop);
+  }
+
   /** Points the thread at a call without letting it run. */
   aim(number: number, words: readonly bigint[] = []): void {
+    this.flush();
     this.tracee.setRegisters(this.#aimed("oneCall", BigInt(number), words));
   }
 
@@ -95,6 +171,7 @@ export class Inside {
 
   /** Points the thread at a clone call; the caller steps it, since the child's stop comes in between. */
   aimClone(number: number, words: readonly bigint[]): void {
+    this.flush();
     this.tracee.setRegisters(this.#aimed("oneClone", BigInt(number), words));
   }
 
@@ -103,22 +180,35 @@ export class Inside {
    * `keepGoing` every call is made and the raw results tell.
    */
   run(calls: readonly RemoteCall[], options?: { keepGoing?: boolean }): bigint[] {
+    const before = this.takePutOff();
+    if (before.length > 0 && options?.keepGoing !== true) return this.#run([...before, ...calls]).slice(before.length);
+    this.#run(before);
+    return this.#run(calls, options);
+  }
+
+  #run(calls: readonly RemoteCall[], options?: { keepGoing?: boolean }): bigint[] {
     const results: bigint[] = [];
     for (let from = 0; from < calls.length; from += PROGRAM_LIMIT) {
       const part = calls.slice(from, from + PROGRAM_LIMIT);
       const got = this.#runPart(part, options?.keepGoing === true);
-      if (options?.keepGoing !== true) this.#check(part, got);
+      if (options?.keepGoing !== true) this.check(part, got);
       results.push(...got);
     }
     return results;
   }
 
   #runPart(calls: readonly RemoteCall[], keepGoing: boolean): bigint[] {
-    using room = this.room(calls.length * ENTRY_BYTES + 32);
-    const entries = room.at;
+    using program = this.load(calls, { keepGoing });
+    program.run();
+    return program.results();
+  }
+
+  /** Writes a program into scratch memory and points the thread at it, without letting it run. */
+  load(calls: readonly RemoteCall[], options: { readonly keepGoing: boolean }): LoadedProgram {
+    const room = this.room(calls.length * ENTRY_BYTES + 32);
     const done = asAddress(room.at + BigInt(calls.length * ENTRY_BYTES));
     const tail = new BigInt64Array([0n, 0n, HOME_TIMEOUT_SECONDS, 0n]);
-    this.memory.write(entries, Buffer.concat([encodeProgram(calls), new Uint8Array(tail.buffer)]));
+    this.memory.write(room.at, Buffer.concat([encodeCallList(calls), new Uint8Array(tail.buffer)]));
     const atHome = this.ground.home === 0n;
     this.tracee.setRegisters({
       ...this.base,
@@ -126,42 +216,17 @@ export class Inside {
       ax: 0n,
       orig_ax: NOT_IN_A_SYSCALL,
       bx: this.ground.home,
-      r12: entries,
+      r12: room.at,
       r13: BigInt(calls.length),
-      bp: keepGoing ? 0n : 1n,
+      bp: options.keepGoing ? 0n : 1n,
       r14: done,
       r15: done + 16n,
     });
-    this.tracee.continue();
-    if (atHome) this.#awaitTrap();
-    else this.#awaitDone(done);
-    return decodeResults(this.memory.read(entries, calls.length * ENTRY_BYTES));
+    return new LoadedProgram(this, { room, done, count: calls.length });
   }
 
-  #awaitTrap(): void {
-    const event = this.tracee.waitPastStopSignals(() => this.tracee.continue());
-    if (event.kind !== "signal" || event.signal !== 5) throw this.tracee.lost("run a program of syscalls in", event);
-  }
-
-  /** Watches the done word, then stops the thread in the stub's wait. */
-  #awaitDone(done: Address): void {
-    while (this.memory.readU64(done) === 0n) {
-      this.#checkAlive();
-      sys.sched_yield();
-    }
-    const event = this.tracee.interrupt();
-    const { ip } = this.tracee.registers();
-    const inStub = ip >= this.ground.stub && ip < this.ground.stub + 4096n;
-    if (event.kind !== "stop" || !inStub) throw this.tracee.lost("run a program of syscalls in", event);
-  }
-
-  #checkAlive(): void {
-    const event = this.tracee.poll();
-    if (event?.kind === "stop") this.tracee.continue();
-    else if (event !== undefined) throw this.tracee.lost("run a program of syscalls in", event);
-  }
-
-  #check(calls: readonly RemoteCall[], results: readonly bigint[]): void {
+  /** Throws when one of the calls failed, or returned other than expected. */
+  check(calls: readonly RemoteCall[], results: readonly bigint[]): void {
     for (const [index, call] of calls.entries()) {
       const raw = results[index] ?? UNTOUCHED;
       if (isFailure(raw)) throw new SyscallError(call.row.name, -Number(raw), call.shown(), this.tracee.tid);
@@ -180,7 +245,7 @@ export class Inside {
   room(sizeBytes: number): Room & Disposable {
     const at = this.#free;
     const end = at + ((BigInt(sizeBytes) + 15n) & ~15n);
-    if (end > this.ground.scratch.at + BigInt(this.ground.scratch.sizeBytes)) {
+    if (end > this.ground.scratch.at + BigInt(this.ground.scratch.sizeBytes - this.#putOff.sizeBytes)) {
       throw new RangeError(`${sizeBytes} bytes do not fit into the scratch memory of ${this.ground.scratch.sizeBytes}`);
     }
     this.#free = end;

@@ -1,10 +1,12 @@
 // Calls that only ask. One alone costs two stops of the thread; all that is to be known of a thread is asked in one program.
-import { type Address, asAddress } from "../kernel/brand.js";
+import { type Address, asAddress, type Pid } from "../kernel/brand.js";
 import type { Layout } from "../kernel/declare/struct.js";
 import { isFailure } from "../kernel/declare/syscall.js";
 import { SyscallError } from "../kernel/errno.js";
+import { Scope } from "../kernel/scope.js";
 import type { Inside } from "./inside.js";
 import type { RemoteCall } from "./program.js";
+import { runInEach } from "./together.js";
 
 /** A call to be made in a thread, and what its outcome means. */
 export interface Question<T> {
@@ -34,25 +36,39 @@ interface Answer {
   readonly bytes: Uint8Array;
 }
 
-/** What a thread answers to questions that are all asked when this is made. */
+/** What is asked of a thread that we are inside of. */
+export interface Asking {
+  readonly inside: Inside;
+  readonly questions: readonly Question<unknown>[];
+}
+
+/** What a thread answers to questions. */
 export class Answers {
   readonly #answers = new Map<Question<unknown>, Answer>();
 
-  constructor(
-    private readonly inside: Inside,
-    questions: readonly Question<unknown>[],
-  ) {
-    const places = [0];
-    for (const { sizeBytes } of questions) places.push((places.at(-1) ?? 0) + sizeBytes);
-    const place = (index: number) => places[index] ?? 0;
-    using room = inside.holding(new Uint8Array(place(questions.length)));
-    const calls = questions.map((question, index) => question.call(asAddress(room.at + BigInt(place(index)))));
-    const results = inside.run(calls, { keepGoing: true });
-    const filled = inside.memory.read(room.at, room.sizeBytes);
-    questions.forEach((question, index) => {
-      const [call, result] = [calls[index], results[index]];
-      if (call === undefined || result === undefined) throw new RangeError("a question without an answer");
-      this.#answers.set(question, { call, result, bytes: filled.subarray(place(index), place(index + 1)) });
+  private constructor(private readonly tid: Pid) {}
+
+  /** Asks all threads at the same time; they are of one turn (together.ts). */
+  static of(askings: readonly Asking[]): Answers[] {
+    using scope = new Scope();
+    const asked = askings.map(({ inside, questions }) => {
+      const places = placesOf(questions);
+      const room = scope.use(inside.holding(new Uint8Array(places.at(-1) ?? 0)));
+      const calls = questions.map((question, index) => question.call(asAddress(room.at + BigInt(places[index] ?? 0))));
+      const program = scope.use(inside.load(calls, { keepGoing: true }));
+      return { inside, questions, places, room, calls, program };
+    });
+    runInEach(asked.map(({ program }) => program));
+    return asked.map(({ inside, questions, places, room, calls, program }) => {
+      const answers = new Answers(inside.tracee.tid);
+      const results = program.results();
+      const filled = inside.memory.read(room.at, room.sizeBytes);
+      questions.forEach((question, index) => {
+        const [call, result] = [calls[index], results[index]];
+        if (call === undefined || result === undefined) throw new RangeError("a question without an answer");
+        answers.#answers.set(question, { call, result, bytes: filled.subarray(places[index], places[index + 1]) });
+      });
+      return answers;
     });
   }
 
@@ -61,7 +77,14 @@ export class Answers {
     const answer = this.#answers.get(question);
     if (answer === undefined) throw new RangeError("that was not asked");
     const { call, result, bytes } = answer;
-    if (isFailure(result)) throw new SyscallError(call.row.name, -Number(result), call.shown(), this.inside.tracee.tid);
+    if (isFailure(result)) throw new SyscallError(call.row.name, -Number(result), call.shown(), this.tid);
     return question.decode(result, bytes);
   }
+}
+
+/** Where the memory of each begins, and where that of the last one ends. */
+function placesOf(questions: readonly Question<unknown>[]): number[] {
+  const places = [0];
+  for (const { sizeBytes } of questions) places.push((places.at(-1) ?? 0) + sizeBytes);
+  return places;
 }

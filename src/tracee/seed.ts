@@ -10,6 +10,7 @@ import { PTRACE_O } from "../kernel/abi/ptrace.js";
 import { type Address, asAddress, asPid, NO_TARGET_FD, type Pid } from "../kernel/brand.js";
 import { posixSpawn } from "../kernel/call.js";
 import { bytes, struct, u16, u32, u64 } from "../kernel/declare/struct.js";
+import { errnoName } from "../kernel/errno.js";
 import { own } from "../kernel/own-fd.js";
 import { type Mapping, readMaps } from "../kernel/proc/maps.js";
 import { sys } from "../kernel/syscalls.js";
@@ -104,7 +105,7 @@ function spawnElf(image: Uint8Array, spawn: (path: string) => number): Pid {
     code: "KERNEL_REFUSED",
     doing: "start",
     subject: { kind: "host", what: "a process to restore into" },
-    reason: `errno ${-pid}`,
+    reason: errnoName(-pid),
   });
 }
 

@@ -4,23 +4,24 @@ import { timespec } from "../kernel/abi/time.js";
 import type { Pid } from "../kernel/brand.js";
 import { SyscallError, unless } from "../kernel/errno.js";
 import { readStat } from "../kernel/proc/stat.js";
-import { readStatus, readThreadStatus } from "../kernel/proc/status.js";
+import { readSeccompMode, readStatus } from "../kernel/proc/status.js";
 import { sys } from "../kernel/syscalls.js";
 import { StasisError } from "../report/error.js";
 import { Guardian } from "./guardian.js";
-import { TRACE_OPTIONS, Tracee } from "./tracee.js";
+import { timedCallOf } from "./timed-call.js";
+import { type ThreadName, TRACE_OPTIONS, Tracee } from "./tracee.js";
 import { ourselves, type Tracer } from "./tracer.js";
+import { vforkChildren, waitsForChild } from "./vfork.js";
 import type { WaitEvent } from "./wait.js";
 
 const PAUSE = timespec.encode({ tv_sec: 0n, tv_nsec: 200_000n });
+/** Rounds of waiting for a stop without a pause, and after how many more a look is taken at why it does not come. */
+const QUICK_ROUNDS = 50;
+const ROUNDS_A_LOOK = 25;
+/** How long others stay frozen for a child of vfork(2) that is about to call execve(2). */
+const VFORK_PATIENCE_MS = 2000;
 const CONFINED_OPTIONS = TRACE_OPTIONS | PTRACE_O.PTRACE_O_SUSPEND_SECCOMP;
 
-/** Who a thread is. */
-export interface ThreadName {
-  readonly pid: Pid;
-  readonly tid: Pid;
-  readonly comm: string;
-}
 /** A thread that is stopped. */
 export interface Stop {
   readonly thread: Tracee;
@@ -31,12 +32,25 @@ export interface Stop {
 export class Seizing implements Disposable {
   #guardian: Guardian | undefined;
 
-  /** `deadline`: until when threads may take to stop, in milliseconds of Date; undefined: as long as it takes. */
-  constructor(readonly deadline: number | undefined) {}
+  /**
+   * `deadline`: until when threads may take to stop, in milliseconds of Date; undefined: as long as it takes. `letRun` is called with processes
+   * that have to run on before a thread can stop.
+   */
+  constructor(
+    readonly deadline: number | undefined,
+    readonly letRun: (pids: readonly Pid[]) => void,
+  ) {}
 
-  /** Asks a thread to stop, without waiting for it; undefined: it is gone. */
+  /**
+   * Asks a thread to stop, without waiting for it; undefined: it is gone. One that waits in vfork(2) is let come out of it before: a thread that
+   * does not stop cannot be detached either, and would stay ours until we end.
+   */
   seize(name: ThreadName): Tracee | undefined {
-    return this.#seizeBy(ourselves, TRACE_OPTIONS, name);
+    this.#awaitVforkChildren(name);
+    const timedCall = timedCallOf(name.pid, name.tid);
+    const thread = this.#seizeBy(ourselves, TRACE_OPTIONS, name);
+    if (thread !== undefined) thread.timedCall = timedCall;
+    return thread;
   }
 
   /** Waits for a thread that was asked to stop; undefined: it is gone. One under seccomp gets another tracer. */
@@ -46,6 +60,7 @@ export class Seizing implements Disposable {
     thread.detachIfAlive();
     this.#guardian ??= Guardian.start();
     const guarded = this.#seizeBy(this.#guardian, CONFINED_OPTIONS, thread);
+    if (guarded !== undefined) guarded.timedCall = thread.timedCall;
     return guarded && this.#awaitStop(guarded);
   }
 
@@ -69,7 +84,7 @@ export class Seizing implements Disposable {
     const tracer = readStatus(tid)?.tracerPid ?? 0;
     const why = isConfined({ pid, tid }) ? "; it is under seccomp, to suspend which stasis must not be so itself" : "";
     const reason = tracer === 0 ? `it cannot be traced (${error.message}${why})` : `process ${tracer} traces it`;
-    throw refused(pid, comm, reason, "end the tracer, or run with CAP_SYS_PTRACE in its user namespace");
+    throw refused({ pid, comm }, reason, "end the tracer, or run with CAP_SYS_PTRACE in its user namespace");
   }
 
   #awaitStop(thread: Tracee): Stop | undefined {
@@ -90,13 +105,37 @@ export class Seizing implements Disposable {
   }
 
   #await(thread: Tracee): WaitEvent {
+    const since = Date.now();
     for (let round = 0; ; round++) {
       const event = thread.poll();
       if (event !== undefined) return event;
-      if (this.deadline !== undefined && Date.now() > this.deadline) throw timedOut(thread);
-      if (round < 50) sys.sched_yield();
-      else unless("EINTR", () => sys.nanosleep(PAUSE, null));
+      this.#checkDeadline(thread);
+      if (round >= QUICK_ROUNDS && round % ROUNDS_A_LOOK === 0) this.#letVforkChildrenRun(thread, since);
+      if (round < QUICK_ROUNDS) sys.sched_yield();
+      else pause();
     }
+  }
+
+  #awaitVforkChildren(thread: ThreadName): void {
+    const since = Date.now();
+    while (this.#letVforkChildrenRun(thread, since)) {
+      this.#checkDeadline(thread);
+      pause();
+    }
+  }
+
+  /** False: it waits for none. */
+  #letVforkChildrenRun(thread: ThreadName, since: number): boolean {
+    const children = vforkChildren(thread);
+    const [child] = children;
+    if (child === undefined) return false;
+    if (Date.now() - since > VFORK_PATIENCE_MS) throw waitsForChild(thread, child);
+    this.letRun(children);
+    return true;
+  }
+
+  #checkDeadline(thread: ThreadName): void {
+    if (this.deadline !== undefined && Date.now() > this.deadline) throw timedOut(thread);
   }
 
   /** Lets go of what the guardian has. */
@@ -107,10 +146,14 @@ export class Seizing implements Disposable {
 
 /** Under seccomp: its filters judge system calls, ours too. */
 function isConfined({ pid, tid }: { readonly pid: Pid; readonly tid: Pid }): boolean {
-  return (readThreadStatus(pid, tid)?.seccomp ?? 0) !== 0;
+  return (readSeccompMode(pid, tid) ?? 0) !== 0;
 }
 
-function timedOut({ pid, tid, comm }: Tracee): StasisError {
+function pause(): void {
+  unless("EINTR", () => sys.nanosleep(PAUSE, null));
+}
+
+function timedOut({ pid, tid, comm }: ThreadName): StasisError {
   const state = readStat(tid)?.state ?? "?";
   return new StasisError({
     code: "TASK_UNSUPPORTED",
@@ -121,11 +164,15 @@ function timedOut({ pid, tid, comm }: Tracee): StasisError {
   });
 }
 
-export function refused(pid: Pid, comm: string, reason: string, remedy: string): StasisError {
+export function refused(
+  process: { readonly pid: Pid; readonly comm?: string },
+  reason: string,
+  remedy: string,
+): StasisError {
   return new StasisError({
     code: "NO_SUCH_PROCESS",
     doing: "freeze",
-    subject: { kind: "process", pid, comm },
+    subject: { kind: "process", ...process },
     reason,
     remedy,
   });

@@ -4,7 +4,10 @@
 //   rbx  the ucontext of a signal frame: rt_sigreturn(2) on it takes the thread back to where it was
 //   r12  the next entry of the program: 8 words, number, six arguments, result
 //   r13  entries left        rbp  1: stop at the first entry that fails
+//   r12  of a call of 32-bit code alone: what rbx is otherwise, since rbx is its first argument
 //   r14  the done word       r15  a timespec: how long to wait for the engine when the program is done
+
+import { callOfEntry } from "../kernel/call-list.js";
 
 /** Back to where the thread was: rsp to the ucontext, rt_sigreturn. */
 const goHome = [
@@ -15,6 +18,13 @@ const goHome = [
 
 const oneCall = [
   [0x0f, 0x05], // syscall
+  ...goHome,
+];
+
+/** A call of 32-bit code, which 64-bit code can make as well: its pointers have 32 bits. */
+const oneCompatCall = [
+  [0xcd, 0x80], // int 0x80
+  [0x4c, 0x89, 0xe3], // mov rbx, r12
   ...goHome,
 ];
 
@@ -45,15 +55,7 @@ const oneClone = [
 ];
 
 const programLoop = [
-  [0x49, 0x8b, 0x04, 0x24], // mov rax, [r12]
-  [0x49, 0x8b, 0x7c, 0x24, 0x08], // mov rdi, [r12+8]
-  [0x49, 0x8b, 0x74, 0x24, 0x10], // mov rsi, [r12+16]
-  [0x49, 0x8b, 0x54, 0x24, 0x18], // mov rdx, [r12+24]
-  [0x4d, 0x8b, 0x54, 0x24, 0x20], // mov r10, [r12+32]
-  [0x4d, 0x8b, 0x44, 0x24, 0x28], // mov r8, [r12+40]
-  [0x4d, 0x8b, 0x4c, 0x24, 0x30], // mov r9, [r12+48]
-  [0x0f, 0x05], // syscall
-  [0x49, 0x89, 0x44, 0x24, 0x38], // mov [r12+56], rax
+  ...callOfEntry,
   [0x85, 0xed], // test ebp, ebp
   [0x74, 0x08], // jz +8 (over the check)
   [0x48, 0x3d, 0x01, 0xf0, 0xff, 0xff], // cmp rax, -4095
@@ -89,6 +91,11 @@ const oneCallThenTrap = [
   ...trap,
 ];
 
+const oneCompatCallThenTrap = [
+  [0xcd, 0x80], // int 0x80
+  ...trap,
+];
+
 /** The seed of a restore waits here until we trace it. Should we be gone by then, nobody would ever end it: after 10 s it does so itself. */
 const awaitEngine = [
   [0x6a, 0x00], // push 0
@@ -107,6 +114,8 @@ const pieces = {
   oneCall,
   oneCallThenTrap,
   oneClone,
+  oneCompatCall,
+  oneCompatCallThenTrap,
   programThenHome: [...programLoop, ...waitThenHome],
   programThenLeave: [...programLoop, ...leave],
   programThenTrap: [...programLoop, ...trap],
@@ -130,6 +139,8 @@ function place(): Record<StubPiece, bigint> {
     oneCall: 0n,
     oneCallThenTrap: 0n,
     oneClone: 0n,
+    oneCompatCall: 0n,
+    oneCompatCallThenTrap: 0n,
     programThenHome: 0n,
     programThenLeave: 0n,
     programThenTrap: 0n,

@@ -5,7 +5,9 @@ import { SIG, SIGSET_BYTES } from "../kernel/abi/signal.js";
 import type { Pid } from "../kernel/brand.js";
 import type { ShapeOf } from "../kernel/declare/struct.js";
 import { unless } from "../kernel/errno.js";
+import { sys } from "../kernel/syscalls.js";
 import { StasisError } from "../report/error.js";
+import type { TimedCall } from "./timed-call.js";
 import { ourselves, type Tracer } from "./tracer.js";
 import { showEvent, type WaitEvent } from "./wait.js";
 
@@ -22,10 +24,17 @@ export interface SeccompProgram {
   readonly flags: number;
 }
 
+/** Who a thread is. */
+export interface ThreadName {
+  /** The thread group: what getpid(2) says inside. */
+  readonly pid: Pid;
+  readonly tid: Pid;
+  readonly comm: string;
+}
+
 /** A thread that we trace and that is stopped. */
-export class Tracee {
+export class Tracee implements ThreadName {
   constructor(
-    /** The thread group: what getpid(2) says inside. */
     readonly pid: Pid,
     readonly tid: Pid,
     readonly comm: string,
@@ -33,6 +42,9 @@ export class Tracee {
     public options: number = TRACE_OPTIONS,
     readonly tracer: Tracer = ourselves,
   ) {}
+
+  /** In what it slept when it was found. */
+  timedCall: TimedCall | undefined;
 
   get isLeader(): boolean {
     return this.pid === this.tid;
@@ -73,31 +85,66 @@ export class Tracee {
     this.tracer.sys.ptraceSetSigmask(this.tid, SIGSET_BYTES, ALL_SIGNALS);
   }
 
-  /** Lets the thread run to its next syscall entry or exit, and waits for that. Stop signals that come in between are put off. */
+  /** Lets the thread run to its next syscall entry or exit, and waits for that. */
   stepSyscall(): WaitEvent {
-    const resume = () => this.tracer.sys.ptraceSyscall(this.tid, 0n, 0);
-    resume();
-    for (let event = this.waitPastStopSignals(resume); ; event = this.waitPastStopSignals(resume)) {
-      // A task that was stopped when we came reports that stop again for our interrupt: ptrace(2), "Group-stop".
-      if (event.kind !== "stop") return event;
-      resume();
+    this.continueToSyscall();
+    return this.finishStep(this.tracer.wait(this.tid));
+  }
+
+  /** What became of a step, the first report of which is `event`. Stop signals that come in between are put off. */
+  finishStep(event: WaitEvent): WaitEvent {
+    let last = this.pastStopSignals(event, () => this.continueToSyscall());
+    // A task that was stopped when we came reports that stop again for our interrupt: ptrace(2), "Group-stop".
+    while (last.kind === "stop") {
+      this.continueToSyscall();
+      last = this.waitPastStopSignals(() => this.continueToSyscall());
     }
+    return last;
   }
 
   continue(signal = 0): void {
     this.tracer.sys.ptraceCont(this.tid, 0n, signal);
   }
 
+  /** As continue, to the next syscall entry or exit. */
+  continueToSyscall(): void {
+    this.tracer.sys.ptraceSyscall(this.tid, 0n, 0);
+  }
+
   /** Stops the running thread and waits until it is stopped. */
   interrupt(): WaitEvent {
+    this.askToStop();
+    return this.waitPastStopSignals(() => this.continue());
+  }
+
+  /** Does not wait for it. */
+  askToStop(): void {
     this.tracer.sys.ptraceInterrupt(this.tid);
-    return this.waitPastStopSignals(() => this.tracer.sys.ptraceCont(this.tid, 0n, 0));
+  }
+
+  /** Waits for the next report, whatever it is. */
+  wait(): WaitEvent {
+    return this.tracer.wait(this.tid);
+  }
+
+  /**
+   * From one stop to that of an interrupt, without executing anything in between. An interrupt that was asked for before is gone with
+   * any other stop: kernel/signal.c, ptrace_stop().
+   */
+  stopAtOnce(): WaitEvent {
+    this.tracer.sys.ptraceInterrupt(this.tid);
+    this.continue();
+    return this.waitPastStopSignals(() => this.continue());
   }
 
   /** Waits for the next report. SIGSTOP cannot be blocked: one that arrives is held back and sent again by `detach`. */
   waitPastStopSignals(resume: () => void): WaitEvent {
-    for (;;) {
-      const event = this.tracer.wait(this.tid);
+    return this.pastStopSignals(this.wait(), resume);
+  }
+
+  /** As waitPastStopSignals, when `first` has been reported already. */
+  pastStopSignals(first: WaitEvent, resume: () => void): WaitEvent {
+    for (let event = first; ; event = this.tracer.wait(this.tid)) {
       if (event.kind !== "signal" || event.signal !== SIG.SIGSTOP) return event;
       this.#stopWasSent = true;
       resume();
@@ -105,9 +152,28 @@ export class Tracee {
   }
   #stopWasSent = false;
 
+  /** SIGSTOP came while it was traced, and is held back: the process is as good as stopped. */
+  get stopIsHeld(): boolean {
+    return this.#stopWasSent;
+  }
+
   /** What the running thread has to report; undefined: nothing. */
   poll(): WaitEvent | undefined {
     return this.tracer.poll(this.tid);
+  }
+
+  /** Stops the process by SIGSTOP, whatever else is pending. This thread executes nothing meanwhile; nor do others that are stopped. */
+  takeStop(): void {
+    const mask = this.signalMask();
+    this.blockSignals();
+    sys.tgkill(this.pid, this.tid, SIG.SIGSTOP);
+    this.continue();
+    for (let event = this.tracer.wait(this.tid); event.kind !== "stop" || event.signal !== SIG.SIGSTOP; ) {
+      if (event.kind === "exited" || event.kind === "killed") throw this.lost("stop", event);
+      this.continue(event.kind === "signal" ? event.signal : 0);
+      event = this.tracer.wait(this.tid);
+    }
+    this.setSignalMask(mask);
   }
 
   setOptions(options: number): void {

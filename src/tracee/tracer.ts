@@ -25,13 +25,16 @@ export interface Tracer {
   end(): void;
 }
 
+/** For register sets: memory outside of V8's heap for each of ten thousand has the collector run all the time. */
+const scratch = new Uint8Array(16384);
+
 /** A thread that we lose goes home by itself: its signal frame leads there (foothold.ts). */
 export const ourselves: Tracer = {
   sys,
   wait: waitFor,
   poll: pollFor,
   getRegset(tid, type, most) {
-    const room = new Uint8Array(most);
+    const room = most <= scratch.byteLength ? scratch : new Uint8Array(most);
     const vector = iovec.encode({ iov_base: addressOf(room), iov_len: BigInt(most) });
     sys.ptraceGetRegset(tid, type, vector);
     return room.slice(0, Number(iovec.decode(vector).iov_len));

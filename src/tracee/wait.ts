@@ -2,6 +2,7 @@
 
 import { W } from "../kernel/abi/process.js";
 import { PTRACE_EVENT_STOP } from "../kernel/abi/ptrace.js";
+import { prepared, runTogether } from "../kernel/batch.js";
 import type { Pid } from "../kernel/brand.js";
 import { unless } from "../kernel/errno.js";
 import { sys } from "../kernel/syscalls.js";
@@ -36,6 +37,19 @@ export function waitFor(tid: Pid): WaitEvent {
   }
   const waited = unless("ECHILD", () => sys.wait4(tid, statusWord, W.__WALL, null));
   return waited === undefined ? { kind: "killed", signal: 9 } : decodeStatus(statusView.getInt32(0, true));
+}
+
+/** As waitFor, of each of them: one list of calls. */
+export function waitForAll(tids: readonly Pid[]): WaitEvent[] {
+  const words = new Uint8Array(tids.length * 4);
+  const calls = tids.map((tid, index) => prepared.wait4(tid, words.subarray(index * 4), W.__WALL, null));
+  const results = runTogether(calls);
+  const view = new DataView(words.buffer);
+  return tids.map((tid, index) => {
+    const waited = Number(results[index]);
+    // EINTR, when a signal came for us; ECHILD, when it is gone.
+    return waited < 0 ? waitFor(tid) : decodeStatus(view.getInt32(index * 4, true));
+  });
 }
 
 /** As waitFor, without blocking: undefined when nothing is there to report. */

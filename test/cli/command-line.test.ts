@@ -2,11 +2,15 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Misused, readCommandLine } from "../../src/cli/command-line.js";
 
-const commands = new Map([["dump", "dumps"]]);
-const read = (line: string) => readCommandLine(line.split(" "), commands);
+const read = (line: string) => readCommandLine(line.split(" "));
 
 test("options stand before or behind the command", () => {
-  const expected = { command: "dump", operands: [], given: { imagesDir: "/d", pid: 5, leaveRunning: true } };
+  const expected = {
+    command: "dump",
+    operands: [],
+    help: false,
+    given: { imagesDir: "/d", pid: 5, leaveRunning: true },
+  };
   assert.deepEqual(read("-D /d -R dump -t 5"), expected);
   assert.deepEqual(read("dump --tree 5 --leave-running --images-dir=/d"), expected);
 });

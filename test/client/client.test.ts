@@ -57,7 +57,7 @@ test("swrk of stasis answers, and its refusals are typed errors", async () => {
     assert.deepEqual([error.request, error.crErrno], ["DUMP", 3]);
     assert.equal(
       error.message,
-      'DUMP failed: Cannot dump pid 0 "?": no process has this pid; name the root of a process tree by its pid',
+      "DUMP failed: Cannot dump pid 0: no process has this pid; name the root of a process tree by its pid",
     );
     return true;
   });
@@ -92,9 +92,18 @@ test("every step is told, and what the callback says is the acknowledgement", as
   );
 });
 
+test("what stays outside of the images is said in the acknowledgement of query-ext-files", async () => {
+  const { client, requests } = scripted(notify("query-ext-files"), { type: DUMP, success: true });
+  const onNotify = () => ({ external: ["unix[7]"] });
+  await client.dump({ pid: 1, imagesDirectory: directory }, { onNotify });
+  assert.deepEqual([requests[1]?.notifySuccess, requests[1]?.opts?.external], [true, ["unix[7]"]]);
+});
+
 test("a callback refuses with false, and the failed answer is still read", async () => {
   const { client, requests } = scripted(notify("pre-dump"), { type: DUMP, success: false });
-  await assert.rejects(client.dump({ pid: 1 }, { onNotify: () => false }), { name: "CriuRequestError" });
+  await assert.rejects(client.dump({ pid: 1, imagesDirectory: directory }, { onNotify: () => false }), {
+    name: "CriuRequestError",
+  });
   assert.equal(requests[1]?.notifySuccess, false);
 });
 
@@ -104,13 +113,13 @@ test("an error of the callback refuses, and is what the call rejects with", asyn
   const onNotify = () => {
     throw reason;
   };
-  await assert.rejects(client.dump({ pid: 1 }, { onNotify }), reason);
+  await assert.rejects(client.dump({ pid: 1, imagesDirectory: directory }, { onNotify }), reason);
   assert.equal(requests[1]?.notifySuccess, false);
 });
 
 test("a notification without a callback is accepted", async () => {
   const { client, requests } = scripted(notify("pre-dump"), { type: DUMP, success: true });
-  await client.dump({ pid: 1 });
+  await client.dump({ pid: 1, imagesDirectory: directory });
   assert.deepEqual([requests[0]?.opts?.notifyScripts, requests[1]?.notifySuccess], [false, true]);
 });
 
@@ -122,7 +131,7 @@ test("failures carry errno, sentence and the pid of a root that existed", async 
     crErrno: 17,
     crErrmsg: "pid 4712 is taken\n",
   };
-  await assert.rejects(scripted(failed).client.restore({}), {
+  await assert.rejects(scripted(failed).client.restore({ imagesDirectory: directory }), {
     name: "CriuRequestError",
     crErrno: 17,
     crErrmsg: "pid 4712 is taken",
@@ -130,7 +139,10 @@ test("failures carry errno, sentence and the pid of a root that existed", async 
     message: "RESTORE failed: pid 4712 is taken",
   });
   const silent = { type: RESTORE, success: false, restore: { pid: -1 }, crErrno: 17 };
-  await assert.rejects(scripted(silent).client.restore({}), { message: "RESTORE failed: EEXIST", pid: undefined });
+  await assert.rejects(scripted(silent).client.restore({ imagesDirectory: directory }), {
+    message: "RESTORE failed: EEXIST",
+    pid: undefined,
+  });
 });
 
 test("a request that the service has not is told from one that failed", async () => {

@@ -1,16 +1,21 @@
 // Documents that are made from tables in the source. `npm run docs` writes them, documents.test.ts compares.
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { manualPage } from "../../src/cli/manual.js";
 import { codes } from "../../src/report/codes.js";
 import { type AnyKind, fileKinds, namelessKinds } from "../../src/resources/index.js";
 import { memoryLimits } from "../../src/resources/memory/limits.js";
 import { taskParts } from "../../src/resources/task/index.js";
-import { edgeCases } from "../service/edge-cases.js";
+import { reportedErrors } from "../reported/reported-errors.js";
+import type { EdgeCase } from "../service/edge-cases/case.js";
+import { edgeCases } from "../service/edge-cases/index.js";
 
 /** The text of each generated document, by its path in the repository. */
 export const documents: Readonly<Record<string, () => string>> = {
   "docs/edge-cases.md": oddRequests,
   "docs/errors.md": errors,
+  "docs/reported-errors.md": reported,
+  "docs/stasis.1": manualPage,
   "docs/support.md": support,
 };
 
@@ -26,18 +31,42 @@ const classes = {
 const row = (...cells: readonly (string | number)[]) => `| ${cells.join(" | ")} |`;
 
 function oddRequests(): string {
-  const rows = edgeCases.map(({ input, theirs, ours, why = "" }) =>
-    row(input, theirs, ours === theirs ? "the same" : ours, why),
+  const cells = ({ input, theirs, ours, why = "" }: EdgeCase) =>
+    row(input, theirs, ours === theirs ? "the same" : ours, why);
+  const sections = Object.entries(edgeCases).flatMap(([title, rows]) => [
+    `## ${title}`,
+    "",
+    "| what | CRIU 4.2 | stasis | why |",
+    "|---|---|---|---|",
+    ...rows.map(cells),
+    "",
+  ]);
+  return [
+    "<!-- Made by `npm run docs` from test/service/edge-cases. -->",
+    "# Odd requests and situations",
+    "",
+    "What CRIU 4.2 does with requests, processes and images that are wrong or odd, and what stasis does: all deliberate differences are in the",
+    "last column. The number is `cr_errno`: 3 ESRCH, 13 EACCES, 17 EEXIST, 56 EBADRQC. Under Requests `ok` says that the request is taken: they are",
+    "tested without an engine. Each row is a test (test/service/edge-cases.test.ts).",
+    "",
+    ...sections,
+  ].join("\n");
+}
+
+function reported(): string {
+  const issue = (number: number) => `[#${number}](https://github.com/checkpoint-restore/criu/issues/${number})`;
+  const rows = reportedErrors.map(({ theirs, issues, ours }) =>
+    row(`\`${theirs}\``, `\`${ours.replaceAll("|", "\\|")}\``, issues.map(issue).join(" ")),
   );
   return [
-    "<!-- Made by `npm run docs` from test/service/edge-cases.ts. -->",
-    "# Odd requests",
+    "<!-- Made by `npm run docs` from test/reported/reported-errors.ts. -->",
+    "# Errors that users of CRIU report",
     "",
-    "What CRIU 4.2 answers to requests that are wrong or odd, and what stasis does. The number is `cr_errno`: 3 ESRCH, 56 EBADRQC. Where the",
-    "engine is not reached for an answer `ok` says that the request is taken. Each row is a test.",
+    "Messages that were found most often in CRIU's issues, and what stasis says in the same situation. Each row is a test that brings the",
+    "situation about; N, PID and DIR stand for what differs each time. `stasis explain PID` says most of them before anything is stopped.",
     "",
-    "| request | CRIU 4.2 | stasis | why |",
-    "|---|---|---|---|",
+    "| CRIU | stasis | reported in |",
+    "|---|---|---|",
     ...rows,
     "",
   ].join("\n");

@@ -36,7 +36,11 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   "index.ts": ["client", "report"],
 };
 /** Packages that one folder alone may name, so that replacing one is the work of that folder. */
-const packageOf: Readonly<Record<string, readonly string[]>> = { koffi: ["kernel"], commander: ["cli"] };
+const packageOf: Readonly<Record<string, readonly string[]>> = {
+  koffi: ["kernel"],
+  commander: ["cli"],
+  "cli-progress": ["cli"],
+};
 
 interface Import {
   readonly target: string;

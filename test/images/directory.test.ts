@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import {
   closeSync,
+  existsSync,
   linkSync,
   mkdirSync,
   openSync,
@@ -204,4 +205,27 @@ test("a failure of the disk is told with the image and the kernel's reason", () 
   const images = ImageDirectory.create(join(scratch.path, "gone"));
   const text = "Cannot create the image fs-7.img: ENOENT: no such file or directory";
   assert.throws(() => images.write("fs", 7, [fs]), says(text));
+});
+
+test("what waits to be written is written when there is much of it", () => {
+  using scratch = scratchDirectory();
+  const images = ImageDirectory.create(scratch.path);
+  const ids = Array.from({ length: 600 }, (_, id) => id);
+  for (const id of ids) images.writeLater("fs", id, [fs]);
+  assert.ok(existsSync(join(scratch.path, "fs-0.img")));
+  assert.ok(!existsSync(join(scratch.path, "fs-599.img")));
+  images.commit(inventory());
+  for (const id of ids) assert.deepEqual(images.readOne("fs", id), fs);
+});
+
+test("an image that is written, or waits to be, can be changed", () => {
+  using scratch = scratchDirectory();
+  const images = ImageDirectory.create(scratch.path);
+  images.writeLater("fs", 7, [fs]);
+  for (const umask of [0o77, 0o27])
+    images.amend("fs", 7, (entry) => {
+      entry.umask = umask;
+    });
+  images.commit(inventory());
+  assert.equal(images.readOne("fs", 7).umask, 0o27);
 });

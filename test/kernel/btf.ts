@@ -69,7 +69,8 @@ export class Btf {
 
   #index(at: number): void {
     const id = this.#types.push(at) - 1;
-    if (this.#kind(at) !== KIND.STRUCT || this.#word(at) === 0) return;
+    const isComposite = this.#kind(at) === KIND.STRUCT || this.#kind(at) === KIND.UNION;
+    if (!isComposite || this.#word(at) === 0) return;
     const name = this.#string(this.#word(at));
     this.#structs.set(name, [...(this.#structs.get(name) ?? []), id]);
   }

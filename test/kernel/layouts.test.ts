@@ -20,6 +20,8 @@ const notAMember: Readonly<Record<string, string>> = {
 /** Structs that ours shows the beginning of, or that grow with the kernel: their size is the size that we pass. */
 const mayBeLarger: Readonly<Record<string, string>> = {
   tcp_info: "the kernel gives as much of it as we have room for",
+  bpf_attr: "a union: each command looks at its own beginning of it",
+  bpf_map_info: "the kernel gives as much of it as we have room for",
 };
 
 const abi = new URL("../../src/kernel/abi/", import.meta.url);

@@ -16,6 +16,7 @@ import {
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import fc from "fast-check";
+import { encodeImage, openImages, readJson, writeJson } from "../../src/images/library.js";
 import { W } from "../../src/kernel/abi/process.js";
 import { SIG } from "../../src/kernel/abi/signal.js";
 import { asFd, asPid, type Pid } from "../../src/kernel/brand.js";
@@ -157,6 +158,22 @@ describe("a restore that cannot be done", () => {
     await restoredWell(it);
   });
 
+  test("a deleted file that cannot be made again is named", async () => {
+    await using it = await dumped("channels");
+    const name = readdirSync(it.images).find((file) => /^ghost-file-\d+\.img$/.test(file)) ?? assert.fail();
+    const path = join(it.images, name);
+    const whole = readFileSync(path);
+    const id = Number(/\d+/.exec(name)?.[0]);
+    const json = writeJson(openImages(it.images).toJson("ghost-file", id)).replace(/"mode": \d+/, '"mode": 41471'); // a symbolic link, to nothing
+    writeFileSync(path, encodeImage(readJson(json)));
+    assert.match(
+      refusalOf(it.images, it.program.pid) ?? "it was restored",
+      /^Cannot restore the deleted file "\/.*": ENOENT: no such file or directory/,
+    );
+    writeFileSync(path, whole);
+    await restoredWell(it);
+  });
+
   test("whatever is changed in the images, it is refused in a sentence or restored", async () => {
     await using it = await dumped("channels");
     const names = readdirSync(it.images).filter((file) => file.endsWith(".img") && !/^pages-/.test(file));
@@ -177,9 +194,12 @@ describe("a restore that cannot be done", () => {
         const other = damage.other === undefined ? undefined : readFileSync(join(kept, damage.other));
         writeFileSync(path, other ?? damaged(readFileSync(path), damage));
         const start = performance.now();
-        refusalOf(it.images, it.program.pid);
+        try {
+          refusalOf(it.images, it.program.pid);
+        } finally {
+          cpSync(join(kept, damage.name), path);
+        }
         assert.ok(performance.now() - start < MOST_MS, "it took too long");
-        cpSync(join(kept, damage.name), path);
         assert.ok(statSync(path).size > 0);
       }),
       { numRuns: Number(process.env["STASIS_DAMAGE_RUNS"] ?? 150) },

@@ -25,9 +25,17 @@ const refusals: Readonly<Record<string, { readonly title: string; readonly sente
       /^Cannot dump the mapping [0-9a-f]+-[0-9a-f]+ \(anonymous\) of pid PID "refused": userfaultfd watches it for missing pages; have/,
   },
   bpf: {
-    title: "a BPF map",
+    title: "a BPF map of programs",
     sentence:
-      /^Cannot dump the file fd 3 -> anon_inode:bpf-map of pid PID "refused": BPF maps, bpf\(2\), are not supported yet; have/,
+      /^Cannot dump the file fd 3 -> anon_inode:bpf-map of pid PID "refused": it is a BPF map of type PROG_ARRAY, which is more than keys and values; have/,
+  },
+  vsock: { title: "a socket of vsock(7)", sentence: refusedSocket("virtual machines and their host, vsock\\(7\\)") },
+  xdp: { title: "a socket of XDP", sentence: refusedSocket("XDP \\(AF_XDP\\)") },
+  multipath: { title: "a socket of multipath TCP", sentence: refusedSocket("multipath TCP") },
+  corked: {
+    title: "a datagram that waits for more (UDP_CORK)",
+    sentence:
+      /^Cannot dump the file fd 3 -> socket:\[\d+\] of pid PID "refused": it is corked \(UDP_CORK\); have the program send what/,
   },
   seccomp: {
     title: "a filter of system calls that asks a listener",
@@ -47,10 +55,25 @@ const refusals: Readonly<Record<string, { readonly title: string; readonly sente
     sentence:
       /^Cannot dump pid \d+ "refused": it shares its address space with process PID \(CLONE_VM, vfork\), which is not supported; wait/,
   },
+  vfork: {
+    title: "a thread that waits in vfork",
+    sentence:
+      /^Cannot freeze pid PID "refused": its thread \d+ waits in vfork\(2\) for its child \d+, which has its memory; wait until/,
+  },
+  dispatch: {
+    title: "a thread that gets its system calls as signals",
+    sentence:
+      /^Cannot dump pid PID "refused": its thread PID gets its system calls as signals \(PR_SET_SYSCALL_USER_DISPATCH\), which is not supported yet; have/,
+  },
 };
 function refusedFile(name: string, what: string): RegExp {
   return new RegExp(
     `^Cannot dump the file fd 3 -> anon_inode:\\[${name}\\] of pid PID "refused": ${what}, are not supported yet; have`,
+  );
+}
+function refusedSocket(what: string): RegExp {
+  return new RegExp(
+    `^Cannot dump the file fd 3 -> socket:\\[\\d+\\] of pid PID "refused": sockets of ${what} are not supported; have the program`,
   );
 }
 

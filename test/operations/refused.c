@@ -6,11 +6,15 @@
 #include <linux/perf_event.h>
 #include <linux/seccomp.h>
 #include <linux/userfaultfd.h>
+#include <netinet/in.h>
+#include <netinet/udp.h>
+#include <pthread.h>
 #include <sched.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 
 static int is(const char *what, const char *name) { return strcmp(what, name) == 0; }
@@ -51,7 +55,7 @@ static void make_watched_memory(void)
 }
 static void make_bpf_map(void)
 {
-	union bpf_attr attributes = { .map_type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 4, .max_entries = 1 };
+	union bpf_attr attributes = { .map_type = BPF_MAP_TYPE_PROG_ARRAY, .key_size = 4, .value_size = 4, .max_entries = 1 };
 	available(syscall(SYS_bpf, BPF_MAP_CREATE, &attributes, sizeof attributes));
 }
 static void ask_listener(void)
@@ -95,6 +99,51 @@ static void share_memory(void)
 	must(clone(sleeper, stack + sizeof stack, CLONE_VM | SIGCHLD, NULL));
 }
 
+/* Waits in one thread for a child that has its memory. */
+static volatile pid_t waiter;
+static void *wait_in_vfork(void *unused)
+{
+	waiter = gettid();
+	if (vfork() == 0) for (;;) pause();
+	return unused;
+}
+static char state_of(pid_t tid)
+{
+	char path[64], text[512] = "";
+	snprintf(path, sizeof path, "/proc/self/task/%d/stat", tid);
+	int file = must(open(path, O_RDONLY));
+	must(read(file, text, sizeof text - 1));
+	close(file);
+	return strrchr(text, ')')[2];
+}
+static void start_vfork(void)
+{
+	pthread_t thread;
+	pthread_create(&thread, NULL, wait_in_vfork, NULL);
+	while (waiter == 0 || state_of(waiter) != 'D') usleep(1000);
+}
+
+/* Its selector lets every call through. */
+static void dispatch_calls(void)
+{
+	static char selector;
+	available(prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, 0, 0, &selector));
+}
+
+static void make_socket(int family, int type, int protocol)
+{
+	available(socket(family, type, protocol));
+}
+/* What it has written waits for more. */
+static void cork_datagrams(void)
+{
+	int on = 1, sender = must(socket(AF_INET, SOCK_DGRAM, 0));
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(9), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	must(connect(sender, (struct sockaddr *)&to, sizeof to));
+	must(setsockopt(sender, IPPROTO_UDP, UDP_CORK, &on, sizeof on));
+	must(send(sender, "waits", 5, 0));
+}
+
 int main(int count, char **arguments)
 {
 	const char *what = count > 1 ? arguments[1] : "";
@@ -111,6 +160,12 @@ int main(int count, char **arguments)
 		trace(child);
 	}
 	else if (is(what, "memory")) share_memory();
+	else if (is(what, "vfork")) start_vfork();
+	else if (is(what, "dispatch")) dispatch_calls();
+	else if (is(what, "vsock")) make_socket(AF_VSOCK, SOCK_STREAM, 0);
+	else if (is(what, "xdp")) make_socket(AF_XDP, SOCK_RAW, 0);
+	else if (is(what, "multipath")) make_socket(AF_INET, SOCK_STREAM, IPPROTO_MPTCP);
+	else if (is(what, "corked")) cork_datagrams();
 	else if (is(what, "file")) must(write(must(open("kept", O_RDWR | O_CREAT, 0600)), "kept", 4));
 	else fail("nobody knows %s", what);
 	ready();

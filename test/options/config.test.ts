@@ -28,6 +28,21 @@ test("flags, values, quotes, comments and no- forms are read", () => {
   });
 });
 
+test("a value may stand behind an equals sign", () => {
+  const given = read(
+    "log-file=/tmp/a=b.log # where",
+    'action-script="/opt/my script"',
+    "no-leave-running",
+    "verbosity=4",
+  );
+  assert.deepEqual(given, {
+    logFile: "/tmp/a=b.log",
+    actionScripts: ["/opt/my script"],
+    leaveRunning: false,
+    logLevel: 4,
+  });
+});
+
 test("what cannot be read is said with its line", () => {
   const attempts: [string, string][] = [
     ["leave-runing", 'line 2: there is no option "leave-runing"'],
@@ -35,6 +50,8 @@ test("what cannot be read is said with its line", () => {
     ["leave-running yes", "line 2: the option leave-running takes no value"],
     ["log-file", "line 2: the option log-file needs a value"],
     ['log-file "a', "line 2: its value is neither one word nor in double quotes"],
+    ["leave-running=yes", "line 2: the option leave-running takes no value"],
+    ["=a", 'line 2: there is no option ""'],
     ["log-file a b", "line 2: its value is neither one word nor in double quotes"],
   ];
   for (const [line, reason] of attempts)

@@ -14,24 +14,24 @@ const young = new Set(["cap_amb", "ipv4_sysctl", "more_opts", "unix_conf"]);
 /** From this number on fields are ours: crit passes them over, and does not write them again. */
 const OUR_OWN_FIELDS = 51000;
 
-/** A message with the fields that every CRIU knows: numbers are those of the fields, texts their names. */
-function sample(schema: DescMessage): Message {
+/** A message with the fields that every CRIU knows, or with `all`: numbers are those of the fields, texts their names. */
+function sample(schema: DescMessage, all = false): Message {
   const required = FeatureSet_FieldPresence.LEGACY_REQUIRED;
   const old = ({ presence, fieldKind, name }: DescField) =>
     presence === required || (fieldKind === "list" && !young.has(name)) || name === "pages_lazy";
   const fields = schema.fields.filter(
-    (field) => old(field) && field.message !== schema && field.number < OUR_OWN_FIELDS,
+    (field) => (all || old(field)) && field.message !== schema && field.number < OUR_OWN_FIELDS,
   );
-  return create(schema, Object.fromEntries(fields.map((field) => [field.localName, sampleOf(field)])));
+  return create(schema, Object.fromEntries(fields.map((field) => [field.localName, sampleOf(field, all)])));
 }
 
-function sampleOf(field: DescField): unknown {
-  const value = scalarOf(field);
+function sampleOf(field: DescField, all: boolean): unknown {
+  const value = scalarOf(field, all);
   return field.fieldKind === "list" ? [value] : value;
 }
 
-function scalarOf({ message, enum: names, scalar, number, name }: DescField): unknown {
-  if (message) return sample(message);
+function scalarOf({ message, enum: names, scalar, number, name }: DescField, all: boolean): unknown {
+  if (message) return sample(message, all);
   // The later ones are younger.
   if (names) return names.values[1]?.number;
   switch (scalar) {
@@ -79,6 +79,18 @@ export function writeEveryKind(images: ImageDirectory): void {
     writer.append(sample(kind.message));
     tails[name]?.(writer);
     writer.close();
+  }
+}
+
+/** Registers of a thread of each machine, as core-PID.img has them: pid 1 is x86-64. */
+export function writeEveryMachine(images: ImageDirectory): void {
+  const registers = entry.CoreEntrySchema.fields.filter(({ name }) => name === "thread_info" || name.startsWith("ti_"));
+  for (const { localName, name, message } of registers) {
+    if (message === undefined) throw new Error(`${name} is no message`);
+    const machine = name === "thread_info" ? "X86_64" : name.slice("ti_".length).toUpperCase();
+    const mtype = entry.CoreEntry_MarchSchema.values.find((value) => value.name === machine)?.number;
+    if (mtype === undefined) throw new Error(`no machine is called ${machine}`);
+    images.write("core", mtype, [create(entry.CoreEntrySchema, { mtype, [localName]: sample(message, true) })]);
   }
 }
 

@@ -83,9 +83,12 @@ test("waiting for a message does not hold the event loop", async () => {
   using one = a;
   using other = b;
   setNonBlocking(other.fd);
+  // The loop itself sends it, after some turns: held, it would never come.
   let ticks = 0;
-  const ticking = setInterval(() => ticks++, 5);
-  setTimeout(() => sendMessage(one.fd, bytes(5)), 60);
+  const ticking = setInterval(() => {
+    ticks++;
+    if (ticks === 5) sendMessage(one.fd, bytes(5));
+  }, 5);
   const packet = await receiveMessageAsync(other.fd);
   clearInterval(ticking);
   assert.deepEqual(packet?.data, bytes(5));

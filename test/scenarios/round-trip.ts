@@ -1,10 +1,10 @@
 // A service of ours, and whole trips of a process tree through it: dumped over criurpc, seen to be gone, restored.
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { RequestOptions } from "../../src/client/options.js";
-import { type CriuClient, connect } from "../../src/index.js";
+import type { DumpOptions } from "../../src/index.js";
+import { type CriuClient, connect, type OnNotify } from "../../src/index.js";
 import { SIG } from "../../src/kernel/abi/signal.js";
 import { asPid, type Pid } from "../../src/kernel/brand.js";
 import { unless } from "../../src/kernel/errno.js";
@@ -72,20 +72,35 @@ export async function until(what: string, holds: () => boolean): Promise<void> {
   }
 }
 
+export interface TripOptions {
+  /** The dump leaves it running; it is killed then. */
+  readonly leaveRunning?: boolean;
+  readonly options?: DumpOptions;
+  readonly onNotify?: OnNotify;
+}
+
+/** The processes and threads that images have. A program that forks all the time was another tree when the dump was asked for. */
+function dumpedIn(imagesDirectory: string): Pid[] {
+  return readdirSync(imagesDirectory).flatMap((name) => {
+    const [, pid] = /^core-(\d+)\.img$/.exec(name) ?? [];
+    return pid === undefined ? [] : [asPid(Number(pid))];
+  });
+}
+
 /** Dumps the tree and restores it; result: the notifications in their order. In between nothing of it is left. */
 export async function roundTrip(
   service: Service,
   root: Pid,
-  { leaveRunning = false, options = {} }: { readonly leaveRunning?: boolean; readonly options?: RequestOptions } = {},
+  { leaveRunning = false, options = {}, onNotify: also }: TripOptions = {},
 ): Promise<string[]> {
   const imagesDirectory = service.images();
   const scripts: string[] = [];
-  const onNotify = ({ script }: { readonly script: string }) => {
-    scripts.push(script);
-    return true;
+  const onNotify: OnNotify = (notification) => {
+    scripts.push(notification.script);
+    return also?.(notification);
   };
-  const tree = treeOf(root);
   await service.client.dump({ ...options, pid: root, imagesDirectory, leaveRunning }, { onNotify });
+  const tree = dumpedIn(imagesDirectory);
   if (leaveRunning) for (const pid of tree) unless("ESRCH", () => sys.kill(pid, SIG.SIGKILL));
   await until("every dumped process is gone", () => tree.every((pid) => readStat(pid) === undefined));
   const { pid } = await service.client.restore({ ...options, imagesDirectory }, { onNotify });

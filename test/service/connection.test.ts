@@ -58,10 +58,7 @@ test("a bug of ours is a failed answer, not a dead worker", () => {
     },
   });
   const { answers } = exchange([{ type: DUMP, opts: { imagesDirFd, pid: 4711, logLevel: 0 } }], { engine });
-  assert.match(
-    answers[0]?.crErrmsg ?? "",
-    /^Cannot dump pid 4711 "\?": stasis has a bug: x is undefined; please report/,
-  );
+  assert.match(answers[0]?.crErrmsg ?? "", /^Cannot dump pid 4711: stasis has a bug: x is undefined; please report/);
 });
 
 test("whoever dumps itself gets no answer, unless it runs on", () => {
@@ -110,10 +107,27 @@ test("a restore answers with the pid of the root", () => {
 
 test("every step is notified and waits for its acknowledgement", () => {
   const opts = { imagesDirFd, pid: 4711, notifyScripts: true };
-  const { raw, status } = exchange([{ type: DUMP, opts }, acknowledgement, acknowledgement]);
+  const { raw, answers, status } = exchange([{ type: DUMP, opts }, ...Array(3).fill(acknowledgement)]);
   assert.equal(raw[0], "080610012a0a0a087072652d64756d70");
-  assert.equal(raw.length, 3);
+  assert.deepEqual(
+    answers.map(({ notify }) => notify?.script),
+    ["pre-dump", "query-ext-files", "post-dump", undefined],
+  );
   assert.equal(status, 0);
+});
+
+test("objects that stay outside may be named while the tree is frozen; those that cannot be end the dump", () => {
+  const opts = { imagesDirFd, pid: 4711, notifyScripts: true, logLevel: 0 };
+  const dumpWith = (external: string[]) => {
+    const engine = fakeEngine();
+    const naming = { ...acknowledgement, opts: { imagesDirFd: -1, external } };
+    const { answers } = exchange([{ type: DUMP, opts }, acknowledgement, naming, acknowledgement], { engine });
+    return { named: engine.external, said: answers.find(({ type }) => type === DUMP)?.crErrmsg };
+  };
+  assert.deepEqual(dumpWith(["unix[7]", "file[1:2]"]), { named: ["unix[7]", "file[1:2]"], said: "" });
+  assert.deepEqual(dumpWith([]), { named: [], said: "" });
+  assert.match(dumpWith(["mnt[x]:y"]).said ?? "", /^Cannot dump with option external: mnt from outside/);
+  assert.match(dumpWith(["what"]).said ?? "", /"what" does not have the form KIND\[WHICH\]$/);
 });
 
 test("a notification names the root where it is known", () => {
@@ -230,6 +244,7 @@ test("options that mean swrk's own parent and descriptors are refused by the ser
     shellJob: false,
     orphanPtsMaster: false,
     leaveStopped: false,
+    externalUnix: false,
     siblings: true,
     buildIds: true,
     compareProcessor: undefined,

@@ -8,18 +8,23 @@ export interface FakeEngine extends Engine {
   /** What it was asked. */
   readonly dumps: DumpRequest[];
   readonly restores: RestoreRequest[];
+  /** What clients answered to query-ext-files. */
+  readonly external: string[];
 }
 
 export function fakeEngine(overrides: Partial<Engine> = {}): FakeEngine {
   const dumps: DumpRequest[] = [];
   const restores: RestoreRequest[] = [];
+  const external: string[] = [];
   return {
     dumps,
     restores,
+    external,
     dump(request) {
       dumps.push(request);
-      for (const script of ["pre-dump", "post-dump"] as const)
-        if (!request.notify(script)) throw new Error(`refused ${script}`);
+      if (!request.notify("pre-dump")) throw new Error("refused pre-dump");
+      external.push(...(request.queryExternal?.() ?? []));
+      if (!request.notify("post-dump")) throw new Error("refused post-dump");
       // Nobody here looks at the statistics.
       return { stats: {} as never };
     },

@@ -92,7 +92,7 @@ test("only a child of the worker can be waited for", () => {
     assert.deepEqual([answers[0]?.type, answers[0]?.success, answers[0]?.crErrno, status], [WAIT_PID, false, 0, 0]);
     assert.equal(
       answers[0]?.crErrmsg,
-      `Cannot wait for pid ${pid ?? 0} "?": it is no child of this worker; wait on the connection that started it`,
+      `Cannot wait for pid ${pid ?? 0}: it is no child of this worker; wait on the connection that started it`,
     );
   }
 });
@@ -140,11 +140,12 @@ test("action scripts of a configuration file run when the client has agreed, the
   const configFile = file("scripts.conf", `action-script ${first}\naction-script ${second}\n`);
   const opts = { imagesDirFd, pid: 4711, configFile, notifyScripts: true };
   const refuse = { type: CriuReqType.NOTIFY, notifySuccess: false };
-  const { answers } = exchange([{ type: DUMP, opts }, acknowledgement, refuse]);
+  const { answers } = exchange([{ type: DUMP, opts }, acknowledgement, acknowledgement, refuse]);
   assert.deepEqual(
     answers.map(({ notify, success }) => [notify?.script, success]),
     [
       ["pre-dump", true],
+      ["query-ext-files", true],
       ["post-dump", true],
       [undefined, false],
     ],

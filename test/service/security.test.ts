@@ -1,79 +1,25 @@
 // A client who is nobody special, and a service that lets everybody in: what it may do is what the kernel lets it do itself. CRIU's service
-// dumps and kills any process for whoever can connect.
+// dumps and kills any process for whoever can connect. What becomes of files and images: security-files.test.ts.
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import {
-  chmodSync,
-  chownSync,
-  cpSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { chmodSync, chownSync, copyFileSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
-import { fileURLToPath } from "node:url";
-import { encodeImage, openImages, readJson, writeJson } from "../../src/images/library.js";
+import { test } from "node:test";
+import { connect } from "../../src/index.js";
 import { readStat } from "../../src/kernel/proc/stat.js";
 import { readStatus } from "../../src/kernel/proc/status.js";
-import { startExecutable } from "../support/program.js";
-import { type RunningService, startServiceIn, program as stasis } from "./running-service.js";
+import { type Program, startExecutable } from "../support/program.js";
+import { askAs, NOBODY, openService, startOfNobody, ticking } from "./as-nobody.js";
+import { startServiceIn } from "./running-service.js";
 
-const NOBODY = 65534;
-const directory = mkdtempSync(join(tmpdir(), "security-"));
-let service: RunningService;
-before(async () => {
-  chmodSync(directory, 0o755);
-  service = await startServiceIn(directory, "open", "--allow", "any", "-v0", "--workers", "1");
-});
-after(async () => {
-  await service.stop();
-  rmSync(directory, { recursive: true });
-});
-
-const script = fileURLToPath(new URL("./as-user.js", import.meta.url));
-interface Outcome {
-  readonly result?: { readonly pid?: number };
-  readonly failed?: string;
-  readonly crErrno?: number;
-}
-const asNobody = (method: "dump" | "restore", options: object): Outcome =>
-  JSON.parse(
-    execFileSync(process.execPath, [script, service.path, String(NOBODY), method, JSON.stringify(options)], {
-      encoding: "utf8",
-    }),
-  );
-
-let made = 0;
-function newDirectory(owner: number, mode = 0o755): string {
-  const path = join(directory, `images-${++made}`);
-  mkdirSync(path);
-  chownSync(path, owner, owner);
-  chmodSync(path, mode);
-  return path;
-}
-
-const ticking = `
-import time
-n = 0
-while True:
-    n += 1
-    print("tick", n, flush=True)
-    time.sleep(0.01)
-`;
+const { directory, path, asNobody, newDirectory } = openService("security");
 const startOfRoot = () => startExecutable("/usr/bin/python3", { arguments: ["-c", ticking], readyLine: "tick 3" });
-const startOfNobody = () => {
-  const become = ["--reuid", String(NOBODY), "--regid", String(NOBODY), "--clear-groups"];
-  return startExecutable("/usr/bin/setpriv", {
-    arguments: [...become, "/usr/bin/python3", "-c", ticking],
-    readyLine: "tick 3",
-  });
-};
+
+function refusedAndRunning({ pid }: Program): void {
+  const { failed = "" } = asNobody("dump", { pid, imagesDirectory: newDirectory(NOBODY), shellJob: true });
+  assert.match(failed, new RegExp(`pid ${pid}.*: `));
+  assert.match(readStat(pid)?.state ?? "gone", /^[SR]$/);
+  assert.equal(readStatus(pid)?.tracerPid ?? 0, 0);
+}
 
 test("a client dumps and restores a process of its own, as itself, into files of its own", async () => {
   await using program = await startOfNobody();
@@ -93,50 +39,48 @@ test("a client dumps and restores a process of its own, as itself, into files of
 
 test("a process of somebody else cannot be dumped, and runs on", async () => {
   await using program = await startOfRoot();
-  const imagesDirectory = newDirectory(NOBODY);
-  const { failed = "" } = asNobody("dump", { pid: program.pid, imagesDirectory });
-  assert.match(failed, new RegExp(`pid ${program.pid}.*: `));
-  assert.match(readStat(program.pid)?.state ?? "gone", /^[SR]$/);
-  assert.equal(readStatus(program.pid)?.tracerPid ?? 0, 0);
+  refusedAndRunning(program);
 });
 
-test("a directory that the client cannot write to gets no images", async () => {
+test("neither can a program that is more than the client: setuid, of another group, with a capability, or hidden from its user", async () => {
+  const setuid = join(directory, "setuid-python");
+  copyFileSync("/usr/bin/python3", setuid);
+  chmodSync(setuid, 0o4755);
+  await using asRoot = await startExecutable("/usr/bin/setpriv", {
+    arguments: ["--reuid", String(NOBODY), "--regid", String(NOBODY), "--clear-groups", setuid, "-c", ticking],
+    readyLine: "tick 3",
+  });
+  assert.equal(readStatus(asRoot.pid)?.uids[1], 0);
+  refusedAndRunning(asRoot);
+  await using otherGroup = await startOfNobody(ticking, { gid: 1 });
+  refusedAndRunning(otherGroup);
+  await using capable = await startOfNobody(ticking, {
+    more: ["--inh-caps", "+net_raw", "--ambient-caps", "+net_raw"],
+  });
+  refusedAndRunning(capable);
+  await using hidden = await startOfNobody(`import ctypes; ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)\n${ticking}`);
+  refusedAndRunning(hidden);
+});
+
+test("the worker that serves a client is out of its reach, every thread of it", async () => {
   await using program = await startOfNobody();
-  for (const path of [newDirectory(0), newDirectory(0, 0o700)]) {
-    const { failed } = asNobody("dump", { pid: program.pid, imagesDir: path });
-    assert.match(failed ?? "", /EACCES|permission denied/i);
-    assert.deepEqual(readdirSync(path), []);
-  }
-  assert.match(readStat(program.pid)?.state ?? "gone", /^[SR]$/);
+  const options = { pid: program.pid, imagesDirectory: newDirectory(NOBODY), leaveRunning: true };
+  const { result, failed } = asNobody("reachForWorker", options);
+  assert.equal(failed, undefined);
+  assert.ok((result?.threads ?? 0) > 1);
+  assert.deepEqual(result?.open, []);
 });
 
-test("credentials that the client does not have are not restored, and nothing is left of the attempt", async () => {
-  await using program = await startOfRoot();
-  const imagesDirectory = newDirectory(NOBODY);
-  execFileSync(stasis, ["dump", "-t", String(program.pid), "-D", imagesDirectory, "-v0"]);
-  await program.gone();
-  const { failed, crErrno } = asNobody("restore", { imagesDirectory });
-  assert.ok(failed !== undefined, "root's process was restored for nobody");
-  assert.notEqual(crErrno, 17);
-  assert.equal(readStat(program.pid), undefined);
-});
-
-test("images that claim a capability which the service lent itself are refused", async () => {
+test("who has been served as somebody else serves nobody after", async () => {
   await using program = await startOfNobody();
-  chmodSync(program.directory, 0o755);
-  const imagesDirectory = newDirectory(NOBODY);
-  asNobody("dump", { pid: program.pid, imagesDirectory });
-  await program.gone();
-  chownSync(join(program.directory, "output"), NOBODY, NOBODY);
-  for (const field of ["cap_prm", "cap_inh"]) {
-    const crafted = newDirectory(NOBODY);
-    cpSync(imagesDirectory, crafted, { recursive: true, filter: (path) => !path.endsWith(".log") });
-    const core = writeJson(openImages(crafted).toJson("core", program.pid));
-    const json = readJson(core.replaceAll(`"${field}": [0, 0]`, `"${field}": [0, ${1 << 8}]`));
-    writeFileSync(join(crafted, `core-${program.pid}.img`), encodeImage(json));
-    const { failed = "" } = asNobody("restore", { imagesDirectory: crafted });
-    assert.match(failed, /it holds capabilities that stasis does not \(mask 0x10000000000\)/);
-    assert.equal(readStat(program.pid), undefined);
+  await using rootProgram = await startOfRoot();
+  const options = { pid: program.pid, leaveRunning: true };
+  const root = connect(path());
+  for (let round = 0; round < 3; round++) {
+    assert.equal(asNobody("dump", { ...options, imagesDirectory: newDirectory(NOBODY) }).failed, undefined);
+    const imagesDirectory = newDirectory(0);
+    await root.dump({ pid: rootProgram.pid, imagesDirectory, leaveRunning: true });
+    for (const file of readdirSync(imagesDirectory)) assert.equal(statSync(join(imagesDirectory, file)).uid, 0, file);
   }
 });
 
@@ -151,19 +95,18 @@ test("programs and configuration files are run and read for the owner only", asy
 });
 
 test("whoever is not let in is refused; users and groups are let in by number and name", async () => {
-  await using other = await startServiceIn(
-    directory,
-    "some",
-    "--allow",
-    "1,@nogroup",
-    "-v0",
-    "--workers",
-    "1",
-    "--socket-group",
-    "daemon",
-    "--socket-mode",
-    "660",
-  );
+  const group = Number(/^nogroup:[^:]*:(\d+)/m.exec(readFileSync("/etc/group", "utf8"))?.[1]);
+  await using other = await startServiceIn(directory, "some", "--allow", "1,@nogroup", "-v0", "--workers", "1");
+  for (const uid of [1, group]) assert.equal(askAs(uid, other.path, "version", {}).failed, undefined, `user ${uid}`);
+  const { failed, crErrno } = askAs(2, other.path, "version", {});
+  assert.match(failed ?? "", /it comes from user 2; ask as root/);
+  assert.equal(crErrno, 13);
+});
+
+test("mode and group of the socket are options: who may not write to it does not come as far", async () => {
+  const mode = ["--socket-group", "daemon", "--socket-mode", "660"];
+  await using other = await startServiceIn(directory, "mode", "--allow", "any", "-v0", "--workers", "1", ...mode);
   assert.equal(statSync(other.path).gid, Number(/^daemon:[^:]*:(\d+)/m.exec(readFileSync("/etc/group", "utf8"))?.[1]));
   assert.equal(statSync(other.path).mode & 0o777, 0o660);
+  assert.match(askAs(NOBODY, other.path, "version", {}).failed ?? "", /EACCES/);
 });

@@ -61,6 +61,40 @@ test("a client that says nothing holds up nobody else", async () => {
   for (const socket of idle) socket[Symbol.dispose]();
 });
 
+test("no more clients are served at once than --max-connections says; the next one waits for its turn", async () => {
+  await using service = await startService("most", "--workers", "1", "--max-connections", "2", "-v0");
+  // They say nothing, and each has a worker.
+  const holding = Array.from({ length: 2 }, () => newSocket());
+  for (const socket of holding) connectTo(socket.fd, service.path);
+  const end = performance.now() + 20_000;
+  const serving = () => childrenOf(service.process.pid).length;
+  while (serving() !== 2 && performance.now() < end) await delay(20);
+  await using client = connect(service.path);
+  let answered = false;
+  const third = client.version({ timeoutMs: 60_000 }).then(() => {
+    answered = true;
+  });
+  await delay(500);
+  assert.deepEqual([serving(), answered], [2, false]);
+  holding[0]?.[Symbol.dispose]();
+  await third;
+  holding[1]?.[Symbol.dispose]();
+});
+
+test("action scripts of the service hear that it is ready; one that fails ends the start", async () => {
+  const told = join(directory, "told");
+  const script = join(directory, "script");
+  writeFileSync(script, `#!/bin/sh\necho "$CRTOOLS_SCRIPT_ACTION" >> ${told}\n`);
+  chmodSync(script, 0o755);
+  await using _service = await startService("scripted", "-v0", "--action-script", script);
+  assert.equal(readFileSync(told, "utf8"), "status-ready\n");
+  const address = join(directory, "refused.socket");
+  const args = ["service", "-v0", "--address", address, "--action-script", "/bin/false"];
+  const { status, stderr } = spawnSync(program, args, { encoding: "utf8" });
+  assert.deepEqual([status, existsSync(address)], [1, false]);
+  assert.match(stderr, /an action script refused status-ready; have the script end with status 0\n$/);
+});
+
 test("another user is told that they may not, in the answer to what they asked", async () => {
   await using service = await startService("stranger", "-v0");
   chmodSync(directory, 0o755);

@@ -25,7 +25,7 @@ function program(name: string, text: string): string {
 test("workers that cannot start are tried three times, and then it is said", async () => {
   using listening = listenAt(join(directory, "broken"), 0o600);
   const worker = program("broken", "process.exit(3);");
-  const supervisor = new Supervisor(listening.fd, { waiting: 1, most: 64, settings, log, worker });
+  const supervisor = new Supervisor(listening.fd, { waiting: 1, most: 64, silentMs: 0, settings, log, worker });
   await assert.rejects(supervisor.start(), {
     message: "Cannot start the workers of the service: 3 in a row were not ready, the last one ended with status 3",
   });
@@ -44,7 +44,7 @@ test("a worker that is needed goes on, and one that crashes is replaced", async 
      appendFileSync(${JSON.stringify(answers)}, answer);
      setTimeout(() => process.kill(process.pid, "SIGKILL"), 50);`,
   );
-  const supervisor = new Supervisor(listening.fd, { waiting: 1, most: 64, settings, log, worker });
+  const supervisor = new Supervisor(listening.fd, { waiting: 1, most: 64, silentMs: 0, settings, log, worker });
   await supervisor.start();
   const end = performance.now() + 10_000;
   while ((!existsSync(answers) || readFileSync(answers, "latin1").length < 3) && performance.now() < end)

@@ -12,6 +12,7 @@ import { readStat } from "../../src/kernel/proc/stat.js";
 import { sys } from "../../src/kernel/syscalls.js";
 import { type Program, startExecutable } from "../support/program.js";
 import { startServiceIn, program as stasis } from "./running-service.js";
+import { selfDump } from "./self-dump.js";
 
 const directory = mkdtempSync(join(tmpdir(), "with-engine-"));
 after(() => rmSync(directory, { recursive: true }));
@@ -102,20 +103,6 @@ test("a pid that is gone is ESRCH, one that is taken EEXIST", async () => {
   assert.equal(readStat(program.pid)?.state, "S");
 });
 
-/** Dumps itself through the service at argv[1] into the directory argv[2], and says what it gets for an answer. */
-const selfDump = `
-import os, socket, sys
-images = os.open(sys.argv[2], os.O_RDONLY)
-with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as service:
-    service.connect(sys.argv[1])
-    options = bytes([0x08, images]) + (b"\\x18\\x01" if sys.argv[3] == "run" else b"")
-    print("ready", flush=True)
-    service.send(b"\\x08\\x01\\x12" + bytes([len(options)]) + options)
-    while answer := service.recv(4096):
-        print("answer", answer.hex(), flush=True)
-print("closed", flush=True)
-`;
-
 test("a program that dumps itself and runs on gets the usual answer", async () => {
   await using service = await startService();
   const images = service.images();
@@ -152,6 +139,21 @@ test("swrk restores the root as a child of its client when it is asked to", asyn
   await goesOn(program);
   process.kill(pid, "SIGKILL");
   reap(asPid(pid));
+});
+
+test("swrk names the root whose pid is taken", async () => {
+  await using program = await startExecutable("/usr/bin/python3", {
+    arguments: ["-c", "import time; print('ready', flush=True); time.sleep(1000)"],
+  });
+  await using service = await startService();
+  const imagesDirectory = service.images();
+  await using client = spawn(stasis, { output: "inherit" });
+  await client.dump({ pid: program.pid, imagesDirectory, leaveRunning: true });
+  for (const rstSibling of [true, false]) {
+    await assert.rejects(client.restore({ imagesDirectory, rstSibling }), {
+      message: new RegExp(`Cannot restore pid ${program.pid} "python3": its pid is taken`),
+    });
+  }
 });
 
 /** Node knows nothing of this child. */

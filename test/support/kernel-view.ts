@@ -129,7 +129,7 @@ function showMapping(mapping: Mapping, objects: Objects): string {
 }
 
 /** Lines of fdinfo that count time or number objects. */
-const VOLATILE_LINES = ["eventfd-id", "it_value", "scm_fds", "ticks"];
+const VOLATILE_LINES = ["eventfd-id", "map_id", "it_value", "scm_fds", "ticks"];
 
 function fdinfoOf(fdinfo: Fdinfo | undefined) {
   if (fdinfo === undefined) return undefined;

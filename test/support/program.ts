@@ -17,7 +17,10 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { asPid, type Pid } from "../../src/kernel/brand.js";
-import { readStat } from "../../src/kernel/proc/stat.js";
+import { readSyscall, readWchan } from "../../src/kernel/proc/sleep.js";
+import { readStat, readThreadStat } from "../../src/kernel/proc/stat.js";
+import { readThreadStatus } from "../../src/kernel/proc/status.js";
+import { listChildren, listThreads } from "../../src/kernel/proc/tasks.js";
 import { sys } from "../../src/kernel/syscalls.js";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
@@ -44,11 +47,15 @@ export interface Program extends AsyncDisposable {
 
 export interface ProgramOptions {
   readonly arguments?: readonly string[];
-  readonly linked?: "static" | "dynamic";
+  readonly linked?: Linking;
   readonly environment?: Readonly<Record<string, string>>;
   /** What it says when its state is made. */
   readonly readyLine?: string;
 }
+
+/** "compat": 32-bit code. */
+export type Linking = "static" | "dynamic" | "compat";
+const linkFlags = { dynamic: [], static: ["-static"], compat: ["-m32", "-msse2", "-mfpmath=sse", "-no-pie"] } as const;
 
 /** include/uapi/linux/close_range.h */
 const CLOSE_RANGE_CLOEXEC = 4;
@@ -98,7 +105,7 @@ function describe(pid: Pid, comm: string, directory: string, log: string): Progr
       const ended = () => hasEnded(pid);
       await until(() => said() || ended(), timeoutMs);
       if (said()) return output();
-      const state = ended() ? "ended" : `did not in ${timeoutMs} ms`;
+      const state = ended() ? "ended" : `did not in ${timeoutMs} ms:\n${whereabouts(pid)}\n`;
       throw new Error(`${comm} (pid ${pid}) was to say ${JSON.stringify(line)} and ${state}; it said:\n${output()}`);
     },
     signal: (signal) => void process.kill(pid, signal),
@@ -117,6 +124,20 @@ function describe(pid: Pid, comm: string, directory: string, log: string): Progr
     },
   };
   return program;
+}
+
+/** What every thread of its tree is doing, a line each. */
+function whereabouts(pid: Pid): string {
+  const threads = listThreads(pid).map((tid) => {
+    const { comm, state } = readThreadStat(pid, tid) ?? {};
+    const { tracerPid, sigBlk, sigPnd, shdPnd } = readThreadStatus(pid, tid) ?? {};
+    const signals = [sigBlk, sigPnd, shdPnd].map((set) => set?.toString(16)).join(" ");
+    const call = readSyscall(pid, tid);
+    const place =
+      call && `${call.number}(${call.args.map((arg) => arg.toString(16)).join(", ")}) ${readWchan(pid, tid)}`;
+    return `${pid}/${tid} ${comm} ${state}, tracer ${tracerPid}, blocked and pending ${signals}, in ${place}`;
+  });
+  return [...threads, ...listChildren(pid).map(whereabouts)].join("\n");
 }
 
 /** A first thread that ended before others is a zombie, too. */
@@ -139,9 +160,9 @@ async function until(holds: () => boolean, timeoutMs: number): Promise<void> {
 }
 
 /** Compiles NAME.c from somewhere under test/ when it or program.h is newer than the executable; result: the executable. */
-export function buildProgram(name: string, linked: "static" | "dynamic" = "dynamic"): string {
+export function buildProgram(name: string, linked: Linking = "dynamic"): string {
   const source = sourceOf(name);
-  const executable = join(built, linked === "static" ? `${name}-static` : name);
+  const executable = join(built, linked === "dynamic" ? name : `${name}-${linked}`);
   const newest = Math.max(statSync(source).mtimeMs, statSync(header).mtimeMs);
   const isBuilt = () => existsSync(executable) && statSync(executable).mtimeMs > newest;
   if (isBuilt()) return executable;
@@ -149,7 +170,7 @@ export function buildProgram(name: string, linked: "static" | "dynamic" = "dynam
   // Test files run at the same time: each compiles to a name of its own, and the first one wins. It may be running already.
   const fresh = `${executable}.${process.pid}`;
   const flags = ["-O1", "-g", "-Wall", "-Wextra", "-pthread", `-I${join(root, "test/support")}`];
-  execFileSync("gcc", [...flags, ...(linked === "static" ? ["-static"] : []), "-o", fresh, source], {
+  execFileSync("gcc", [...flags, ...linkFlags[linked], "-o", fresh, source], {
     stdio: ["ignore", "ignore", "pipe"],
   });
   if (isBuilt()) rmSync(fresh);

@@ -69,6 +69,12 @@ const inHex: Readonly<Record<string, string>> = {
   ThreadInfoX86: "clear_tid_addr gpregs",
   UserX86CetEntry: "cet ssp",
   ThreadInfoAarch64: "clear_tid_addr gpregs",
+  ThreadInfoArm: "clear_tid_addr gpregs",
+  ThreadInfoLoongarch64: "clear_tid_addr gpregs fpregs",
+  ThreadInfoMips: "clear_tid_addr gpregs fpregs",
+  ThreadInfoPpc64: "clear_tid_addr gpregs",
+  ThreadInfoRiscv64: "clear_tid_addr gpregs",
+  ThreadInfoS390: "clear_tid_addr gpregs fpregs vxrs_low vxrs_high gs_cb gs_bc ri_cb",
   TaskCoreEntry: "blk_sigset blk_sigset_extended membarrier_registration_mask",
   SaEntry: "sigaction flags restorer mask mask_extended",
   MmEntry:

@@ -48,6 +48,8 @@ export function checkMessage(schema: DescMessage, message: Message, place: Place
 
 /** A field's value or values; nothing for a message that is not there. */
 const each = (value: unknown): readonly unknown[] =>
-  Array.isArray(value) ? value : value === undefined ? [] : [value];
+  Array.isArray(value) ? value : value === undefined ? NOTHING : [value];
+/** Most of the two dozen messages that a FileEntry may have are not there. */
+const NOTHING: readonly unknown[] = [];
 const isMessage = (value: unknown): value is Message =>
   typeof value === "object" && value !== null && "$typeName" in value;

@@ -50,7 +50,10 @@ export class PagesReader implements Disposable {
     private readonly pagemap: Pagemap,
     private readonly fd: Fd,
     private readonly parent: PagesReader | undefined,
-  ) {}
+  ) {
+    this.#file = fileName("pages", pagemap.pagesId);
+  }
+  readonly #file: string;
 
   /**
    * Opens pagemap, pages file and, when they are needed, those of the parents.
@@ -60,7 +63,7 @@ export class PagesReader implements Disposable {
   static open(images: PagesDirectory, name: PagemapName, id: number | bigint): PagesReader {
     const pages = PagesReader.#open(images, name, id, new Set());
     try {
-      for (const _ of pages.ranges());
+      if (pages.parent !== undefined) for (const _ of pages.ranges());
     } catch (error) {
       pages[Symbol.dispose]();
       throw error;
@@ -103,6 +106,13 @@ export class PagesReader implements Disposable {
     }
   }
 
+  /** As `ranges`, looked up once. */
+  get all(): readonly PageRange[] {
+    this.#all ??= [...this.ranges()];
+    return this.#all;
+  }
+  #all: readonly PageRange[] | undefined;
+
   /** Whether all of these pages are here or in the parents: what a PARENT entry of a later dump may refer to. */
   covers(vaddr: bigint, pageCount: number): boolean {
     const end = pageOf(vaddr) + pageCount;
@@ -125,7 +135,7 @@ export class PagesReader implements Disposable {
     const range = { vaddr: vaddrOf(page), pageCount: end - page, flags };
     if (flags & PagemapFlag.PRESENT) {
       const fileOffset = this.pagemap.offsetOf(run, page);
-      yield { ...range, source: "file", fd: this.fd, fileOffset, file: fileName("pages", this.pagesId) };
+      yield { ...range, source: "file", fd: this.fd, fileOffset, file: this.#file };
     } else if (flags & PagemapFlag.PARENT) {
       if (this.parent) yield* this.parent.#within(page, end);
     } else {

@@ -12,10 +12,14 @@ export const PR = {
   PR_GET_SECCOMP: 21,
   PR_SET_SECCOMP: 22,
   PR_CAPBSET_DROP: 24,
+  PR_GET_TSC: 25,
+  PR_SET_TSC: 26,
   PR_GET_SECUREBITS: 27,
   PR_SET_SECUREBITS: 28,
   PR_SET_TIMERSLACK: 29,
   PR_GET_TIMERSLACK: 30,
+  PR_MCE_KILL: 33,
+  PR_MCE_KILL_GET: 34,
   PR_SET_MM: 35,
   PR_SET_CHILD_SUBREAPER: 36,
   PR_GET_CHILD_SUBREAPER: 37,
@@ -27,9 +31,22 @@ export const PR = {
   /** In the argument of the one and the result of the other: kernel 6.18. */
   PR_THP_DISABLE_EXCEPT_ADVISED: 2,
   PR_CAP_AMBIENT: 47,
+  PR_SET_IO_FLUSHER: 57,
+  PR_SET_MDWE: 65,
+  PR_GET_MDWE: 66,
+  PR_SET_MEMORY_MERGE: 67,
+  PR_GET_MEMORY_MERGE: 68,
   PR_TIMER_CREATE_RESTORE_IDS: 77,
 } as const;
 export const PR_SET_MM_MAP = 14;
+export const PR_TSC_ENABLE = 1;
+export const PR_SYS_DISPATCH_OFF = 0n;
+export const PR_MCE_KILL_SET = 1;
+export const PR_MCE_KILL_DEFAULT = 2;
+/** arch/x86/include/uapi/asm/prctl.h */
+export const ARCH_GET_CPUID = 0x1011;
+export const ARCH_SET_CPUID = 0x1012;
+export const ARCH_MAP_VDSO_32 = 0x2002;
 export const PR_CAP_AMBIENT_RAISE = 2;
 export const PR_CAP_AMBIENT_CLEAR_ALL = 4;
 export const _LINUX_CAPABILITY_VERSION_3 = 0x20080522;
@@ -40,6 +57,8 @@ export const cap_user_data = struct("__user_cap_data_struct", 12, {
   permitted: [4, u32],
   inheritable: [8, u32],
 });
+/** include/uapi/linux/securebits.h */
+export const SECBIT_NO_SETUID_FIXUP = 1 << 2;
 export const prctl_mm_map = struct("prctl_mm_map", 104, {
   start_code: [0, u64],
   end_code: [8, u64],

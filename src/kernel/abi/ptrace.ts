@@ -65,6 +65,12 @@ export const ptrace_rseq_configuration = struct("ptrace_rseq_configuration", 24,
   signature: [12, u32],
   flags: [16, u32],
 });
+export const ptrace_sud_config = struct("ptrace_sud_config", 32, {
+  mode: [0, u64],
+  selector: [8, u64],
+  offset: [16, u64],
+  len: [24, u64],
+});
 export const user_desc = struct("user_desc", 16, {
   entry_number: [0, u32],
   base_addr: [4, u32],
@@ -116,6 +122,11 @@ export const ptraceCalls = {
     ["from", buffer],
   ]),
   ptraceGetRseqConfiguration: row(0x420f, [
+    ["pid", pid],
+    ["sizeBytes", int],
+    ["to", buffer],
+  ]),
+  ptraceGetSyscallUserDispatchConfig: row(0x4211, [
     ["pid", pid],
     ["sizeBytes", int],
     ["to", buffer],

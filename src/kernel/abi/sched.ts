@@ -19,6 +19,9 @@ export const SCHED_FIFO = 1;
 export const IOPRIO_WHO_PROCESS = 1;
 export const rlimit64 = struct("rlimit64", 16, { rlim_cur: [0, u64], rlim_max: [8, u64] });
 
+/** Room for a mask of 8192 processors, the most that a kernel can be built for. */
+export const CPU_MASK_BYTES = 1024;
+
 export const schedCalls = {
   sched_yield: syscall("sched_yield", 24, [], nothing),
   sched_getattr: syscall(

@@ -43,6 +43,13 @@ export const k_sigaction = struct("k_sigaction", 32, {
   restorer: [16, u64],
   mask: [24, u64],
 });
+/** That of 32-bit code: include/linux/compat.h. */
+export const compat_sigaction = struct("compat_sigaction", 20, {
+  sa_handler: [0, u32],
+  sa_flags: [4, u32],
+  sa_restorer: [8, u32],
+  sa_mask: [12, bytes(8)],
+});
 export const stack_t = struct("sigaltstack", 24, { ss_sp: [0, u64], ss_flags: [8, i32], ss_size: [16, u64] });
 /** siginfo_t with what follows the first three words left as bytes. */
 export const siginfo = struct("siginfo", 128, {

@@ -58,6 +58,7 @@ export const SO_RXQ_OVFL = 40;
 export const SO_PEEK_OFF = 42;
 export const SO_LOCK_FILTER = 44;
 export const SO_BUSY_POLL = 46;
+export const SO_MEMINFO = 55;
 export const SO_MAX_PACING_RATE = 47;
 export const SO_ZEROCOPY = 60;
 export const SO_TIMESTAMP_NEW = 63;
@@ -69,8 +70,16 @@ export const SO_TXREHASH = 74;
 export const SO_RCVMARK = 75;
 export const SO_PEERGROUPS = 59;
 /** Kernel 6.5. */
+export const SO_PASSPIDFD = 76;
 export const SO_PEERPIDFD = 77;
+/** Kernel 6.16. */
+export const SO_PASSRIGHTS = 83;
+/** Kernel 6.17. */
+export const SO_INQ = 84;
 export const SCM_RIGHTS = 1;
+export const SCM_CREDENTIALS = 2;
+/** Kernel 6.5. */
+export const SCM_PIDFD = 4;
 export const SHUT_RD = 0;
 export const SHUT_WR = 1;
 export const SHUT_RDWR = 2;

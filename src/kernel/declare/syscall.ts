@@ -66,10 +66,11 @@ export const foreignAddress: Arg<Address, Address> = {
   here: (value) => BigInt.asIntN(64, value),
   there: (value) => BigInt.asIntN(64, value),
 };
-/** A C string. */
-export const path = pointer<string>(
-  (text) => JSON.stringify(text),
-  (text) => Buffer.from(`${text}\0`),
+/** A C string; bytes have their NUL with them, and are used where they are. */
+export const path = pointer<string | Uint8Array>(
+  (text) =>
+    JSON.stringify(typeof text === "string" ? text : Buffer.from(text).toString("latin1").replace(/\0.*$/s, "")),
+  (text) => (typeof text === "string" ? Buffer.from(`${text}\0`) : text),
 );
 /** A C string of raw bytes (paths are bytes, not text), without its NUL. */
 export const rawPath = pointer<Uint8Array>(

@@ -29,15 +29,24 @@ export interface UnixSocketState {
   readonly shutdown: number;
 }
 
-/** Undefined: no such socket in our network namespace. */
-export function unixSocketState(inode: number): UnixSocketState | undefined {
-  using netlink = own(sys.socket(AF_NETLINK, SOCK.SOCK_RAW | SOCK.SOCK_CLOEXEC, NETLINK_SOCK_DIAG));
-  const question = request(inode);
-  sys.write(netlink.fd, question, question.byteLength);
-  const room = new Uint8Array(ANSWER_BYTES);
-  const answer = room.subarray(0, sys.read(netlink.fd, room, room.byteLength));
-  if (nlmsghdr.decode(answer).nlmsg_type === NLMSG_ERROR) return undefined;
-  return decodeAnswer(answer.subarray(nlmsghdr.sizeBytes));
+/** Asks for one socket after the other. */
+export class UnixDiag implements Disposable {
+  readonly #netlink = own(sys.socket(AF_NETLINK, SOCK.SOCK_RAW | SOCK.SOCK_CLOEXEC, NETLINK_SOCK_DIAG));
+  readonly #room = new Uint8Array(ANSWER_BYTES);
+
+  /** Undefined: no such socket in our network namespace. */
+  state(inode: number): UnixSocketState | undefined {
+    const { fd } = this.#netlink;
+    const question = request(inode);
+    sys.write(fd, question, question.byteLength);
+    const answer = this.#room.subarray(0, sys.read(fd, this.#room, ANSWER_BYTES));
+    if (nlmsghdr.decode(answer).nlmsg_type === NLMSG_ERROR) return undefined;
+    return decodeAnswer(answer.subarray(nlmsghdr.sizeBytes));
+  }
+
+  [Symbol.dispose](): void {
+    this.#netlink[Symbol.dispose]();
+  }
 }
 
 /** The body of an answer: unix_diag_msg and its attributes. */

@@ -41,20 +41,39 @@ export function field(fdinfo: Fdinfo, name: string): string | undefined {
 const RECORD = /^(inotify|fanotify) (.*)$/;
 
 /** What most files have, and no more. */
-const USUAL = /^pos:\t(-?\d+)\nflags:\t([0-7]+)\nmnt_id:\t(-?\d+)\nino:\t(\d+)\n$/;
+const USUAL = ["pos:\t", "\nflags:\t", "\nmnt_id:\t", "\nino:\t"].map((label) => Buffer.from(label));
+const OCTAL = 1;
+/** As many digits are a number without loss. */
+const MOST_DIGITS = 15;
 const NO_FIELDS: ReadonlyMap<string, readonly string[]> = new Map();
+
+/** Ten thousand files have ten thousand of these: undefined where it says more than usual. */
+function parseUsual(text: Uint8Array): Fdinfo | undefined {
+  const numbers: number[] = [];
+  let at = 0;
+  for (const label of USUAL) {
+    for (let index = 0; index < label.byteLength; index++) if (text[at++] !== label[index]) return undefined;
+    const base = numbers.length === OCTAL ? 8 : 10;
+    const begin = at;
+    let value = 0;
+    for (let digit = digitIn(text, at); digit < base; digit = digitIn(text, ++at)) value = value * base + digit;
+    if (at === begin || at - begin > MOST_DIGITS) return undefined;
+    numbers.push(value);
+  }
+  if (text[at] !== NEWLINE || at + 1 !== text.byteLength) return undefined;
+  const [position = 0, flags = 0, mountId = 0, inode = 0] = numbers;
+  return { position: BigInt(position), flags, mountId, inode: BigInt(inode), fields: NO_FIELDS };
+}
+const NEWLINE = 10;
+const ZERO = 48;
+/** What is not a digit is too large for every base. */
+const digitIn = (text: Uint8Array, at: number): number => ((text[at] ?? 0) - ZERO) >>> 0;
+
+/** The bytes of /proc/PID/fdinfo/N. Throws ProcFormatError. */
+export const fdinfoIn = (bytes: Buffer): Fdinfo => parseUsual(bytes) ?? parseFdinfo(bytes.toString("utf8"));
 
 /** The text of /proc/PID/fdinfo/N. Throws ProcFormatError. */
 export function parseFdinfo(text: string): Fdinfo {
-  const [, pos, octal, mount, ino] = USUAL.exec(text) ?? [];
-  if (pos !== undefined && octal !== undefined && mount !== undefined && ino !== undefined)
-    return {
-      position: BigInt(pos),
-      flags: Number.parseInt(octal, 8),
-      mountId: Number(mount),
-      inode: BigInt(ino),
-      fields: NO_FIELDS,
-    };
   const fields = new Map<string, string[]>();
   for (const line of text.split("\n")) {
     const [key, value] = splitLine(line);

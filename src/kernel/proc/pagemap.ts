@@ -31,7 +31,6 @@ export interface PageRegion {
 
 /** Regions that one call may fill: 96 KiB. */
 const REGIONS_AT_ONCE = 4096;
-const PAGE_SHIFT = 12n;
 const WORDS = page_region.sizeBytes / 8;
 
 /**
@@ -39,20 +38,26 @@ const WORDS = page_region.sizeBytes / 8;
  * Throws SyscallError: ENOTTY before kernel 6.7, ESRCH when the process is gone, EPERM with PM_SCAN_CHECK_WPASYNC.
  */
 export function* scanPages(pagemap: Fd, start: Address, end: Address, filter: PageFilter): Generator<PageRegion> {
-  const pages = Number((end - start) >> PAGE_SHIFT);
-  const regions = new BigUint64Array(WORDS * Math.min(REGIONS_AT_ONCE, Math.max(pages, 1)));
-  const room = regions.length / WORDS;
-  for (let from: bigint = start; from < end; ) {
-    const filled = scan(pagemap, from, end, filter, regions);
-    for (let at = 0; at < filled * WORDS; at += WORDS) {
-      from = regions[at + 1] ?? end;
-      yield { start: asAddress(regions[at] ?? 0n), end: asAddress(from), categories: regions[at + 2] ?? 0n };
+  const regions = spare ?? new BigUint64Array(WORDS * REGIONS_AT_ONCE);
+  spare = undefined;
+  try {
+    for (let from: bigint = start; from < end; ) {
+      const filled = scan(pagemap, from, end, filter, regions);
+      for (let at = 0; at < filled * WORDS; at += WORDS) {
+        from = regions[at + 1] ?? end;
+        yield { start: asAddress(regions[at] ?? 0n), end: asAddress(from), categories: regions[at + 2] ?? 0n };
+      }
+      // Not `walk_end`: the kernel sets it when its own buffer of 512 regions is full and leaves it there when the walk then
+      // ends (fs/proc/task_mmu.c:do_pagemap_scan, seen on 6.18), so pages after it would be reported twice.
+      if (filled < REGIONS_AT_ONCE) return;
     }
-    // Not `walk_end`: the kernel sets it when its own buffer of 512 regions is full and leaves it there when the walk then
-    // ends (fs/proc/task_mmu.c:do_pagemap_scan, seen on 6.18), so pages after it would be reported twice.
-    if (filled < room) return;
+  } finally {
+    spare = regions;
   }
 }
+
+/** What the last scan was done with: two scans of every process of a tree would keep the collector busy. Undefined: a scan goes on. */
+let spare: BigUint64Array<ArrayBuffer> | undefined;
 
 /** One call; result: how many regions it filled in. */
 function scan(pagemap: Fd, start: bigint, end: bigint, filter: PageFilter, regions: BigUint64Array): number {

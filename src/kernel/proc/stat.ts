@@ -25,6 +25,8 @@ export interface TaskStat {
   readonly endCode: bigint;
   readonly startStack: bigint;
   readonly exitSignal: number;
+  /** The one that it was last on. */
+  readonly processor: number;
   readonly rtPriority: number;
   /** SCHED_* of sched(7). */
   readonly policy: number;
@@ -87,6 +89,7 @@ export function parseStat(text: string): TaskStat {
     endCode: wide(27),
     startStack: wide(28),
     exitSignal: word(38),
+    processor: word(39),
     rtPriority: word(40),
     policy: word(41),
     startData: wide(45),

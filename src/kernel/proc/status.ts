@@ -63,6 +63,14 @@ export function readThreadStatus(pid: Pid, tid: Pid): TaskStatus | undefined {
   return text === undefined ? undefined : parseStatus(text);
 }
 
+/** Of one thread: 0 none, 1 strict, 2 filter; undefined: it is gone. For who wants no more: all of it takes ten times as long to read. */
+export function readSeccompMode(pid: Pid, tid: Pid): number | undefined {
+  const text = readProc(pid, threadFile(tid, "status"));
+  if (text === undefined) return undefined;
+  // Newlines in its name, the only line before that is not the kernel's own, are escaped.
+  return Number(/^Seccomp:\t(\d+)$/m.exec(text)?.[1] ?? 0);
+}
+
 /** The text of /proc/PID/status. Throws ProcFormatError. */
 export function parseStatus(text: string): TaskStatus {
   const rows = new Rows(text);

@@ -53,7 +53,7 @@ export const pidfd: FileKind<"pidfd"> = {
       throw new StasisError({
         code: "IMAGE_INVALID",
         doing: "open the pidfd of",
-        subject: { kind: "process", pid: asPid(entry.nspid), comm: "?" },
+        subject: { kind: "process", pid: asPid(entry.nspid) },
         reason: `there is no such process in the tree (${cause.errno})`,
         cause,
       });

@@ -1,13 +1,13 @@
 // The open files of a restore: each description is made once, in our own process; tasks fetch it from us (pidfd_getfd(2)).
 import { type FdinfoEntry, FdType, type FileEntry, type FownEntry } from "../../images/format/entries.js";
 import { readFiles } from "../../images/old.js";
-import { F_DUPFD, F_SETFD, O } from "../../kernel/abi/fcntl.js";
+import { F_DUPFD, F_SETFD, O, O_ACCMODE } from "../../kernel/abi/fcntl.js";
 import { rlimit64 } from "../../kernel/abi/sched.js";
-import { asPid, asTargetFd, type Fd, NULL, type TargetFd } from "../../kernel/brand.js";
+import { AT_FDCWD, asPid, asTargetFd, type Fd, NULL, type TargetFd } from "../../kernel/brand.js";
 import { sys } from "../../kernel/syscalls.js";
 import { StasisError } from "../../report/error.js";
 import type { Inside } from "../../tracee/inside.js";
-import { expecting, type RemoteCall, remote } from "../../tracee/program.js";
+import { expecting, remote } from "../../tracee/program.js";
 import { type AnyFileKind, kindNamed } from "../index.js";
 import type { RestoreContext, RestoredFiles, RestoredTable, RestoredThread } from "../kind.js";
 import { announce, applyCommon } from "./common.js";
@@ -46,6 +46,14 @@ export class RestoredFileTable implements RestoredFiles, Disposable {
     }
   }
 
+  /** Before any task exists. */
+  prepare(): void {
+    for (const entry of this.#entries.values()) {
+      const { kind, saved } = this.#kindOf(entry);
+      kind.prepare?.(saved, this.context());
+    }
+  }
+
   entry(id: number): FileEntry {
     const entry = this.#entries.get(id);
     if (entry !== undefined) return entry;
@@ -66,6 +74,24 @@ export class RestoredFileTable implements RestoredFiles, Disposable {
     if (common?.flags !== undefined) applyCommon(fd, common.flags, common.fown);
     return fd;
   }
+
+  /**
+   * The file behind a mapping, opened as that had opened it: CRIU has one entry for all mappings of an inode. `flags`: O_RDONLY or O_RDWR;
+   * undefined: as the entry says.
+   */
+  forMapping(id: number, flags: number | undefined): Fd {
+    const ours = this.fd(id);
+    const { reg } = this.entry(id);
+    const access = (flags ?? 0) & O_ACCMODE;
+    if (reg === undefined || flags === undefined || (reg.flags & O_ACCMODE) === access) return ours;
+    const key = `${id}:${access}`;
+    const known = this.#otherwise.get(key);
+    if (known !== undefined) return known;
+    const fd = sys.openat(AT_FDCWD, `/proc/self/fd/${ours}`, access | O.O_CLOEXEC, 0);
+    this.#otherwise.set(key, fd);
+    return fd;
+  }
+  readonly #otherwise = new Map<string, Fd>();
 
   /** A FIFO's flags and owner are in the regular file entry that it names; a terminal has both, and such an entry for its path. */
   #commonOf(saved: Saved): { readonly flags?: number; readonly fown?: FownEntry | undefined } | undefined {
@@ -90,7 +116,7 @@ export class RestoredFileTable implements RestoredFiles, Disposable {
     this.#tables.push({ thread, wanted, late });
     const free = lowestFree(wanted);
     raiseLimit(thread, Math.max(free, wanted.at(-1)?.fd ?? 0) + 1);
-    withEngine(thread.inside, free, (engine) => thread.inside.run(this.#program(early, engine)));
+    this.#program(thread.inside, early, free);
   }
 
   /** What names tasks, their threads and descriptors; then what the kernel ties to a task's own descriptors. */
@@ -156,29 +182,36 @@ export class RestoredFileTable implements RestoredFiles, Disposable {
    * The kernel gives each fetched descriptor the lowest free number. In ascending order of the wanted numbers that is at most the
    * wanted one, so it is known beforehand, and nothing in the way is ever closed.
    */
-  #program(wanted: readonly FdinfoEntry[], engine: TargetFd): RemoteCall[] {
-    const calls: RemoteCall[] = [];
+  #program(inside: Inside, wanted: readonly FdinfoEntry[], free: number): void {
+    const engine = asTargetFd(free);
+    inside.later(expecting(remote.pidfd_open(process.pid, 0), 0n));
+    if (free !== 0) {
+      inside.later(expecting(remote.fcntlDupFd(asTargetFd(0), F_DUPFD, free), BigInt(free)));
+      inside.later(remote.close(asTargetFd(0)));
+    }
     const above = (fd: number) => (fd + 1 === engine ? fd + 2 : fd + 1);
     let lowest = above(-1);
     for (const { id, fd, flags } of wanted) {
       const ours = asTargetFd(this.fd(id));
-      calls.push(expecting(remote.pidfd_getfd(engine, ours, 0), BigInt(lowest)));
+      inside.later(expecting(remote.pidfd_getfd(engine, ours, 0), BigInt(lowest)));
       const cloexec = (flags & FD_CLOEXEC) !== 0;
       if (fd === lowest) {
-        calls.push(remote.fcntlSet(asTargetFd(fd), F_SETFD, cloexec ? FD_CLOEXEC : 0));
+        // That is how it comes: pidfd_getfd(2).
+        if (!cloexec) inside.later(remote.fcntlSet(asTargetFd(fd), F_SETFD, 0));
         lowest = above(lowest);
       } else {
-        calls.push(remote.dup3(asTargetFd(lowest), asTargetFd(fd), cloexec ? O.O_CLOEXEC : 0));
-        calls.push(remote.close(asTargetFd(lowest)));
+        inside.later(remote.dup3(asTargetFd(lowest), asTargetFd(fd), cloexec ? O.O_CLOEXEC : 0));
+        inside.later(remote.close(asTargetFd(lowest)));
       }
     }
-    return calls;
+    inside.later(remote.close(engine));
   }
 
   /** When the tasks have theirs. What only we had open is closed then. */
   letGo(): void {
-    for (const fd of this.#open.values()) sys.close(fd);
+    for (const fd of [...this.#open.values(), ...this.#otherwise.values()]) sys.close(fd);
     this.#open.clear();
+    this.#otherwise.clear();
   }
 
   [Symbol.dispose](): void {
@@ -202,12 +235,16 @@ function withEngine<T>(inside: Inside, free: number, use: (engine: TargetFd) => 
   return result;
 }
 
-/** The wanted limits are set later; numbers above them may be in use. */
+/** The wanted limits are set later; numbers above them may be in use. Until then a task has ours. */
 function raiseLimit({ inside }: RestoredThread, numbers: number): void {
-  const now = inside.filled(rlimit64, (at) => inside.sys.prlimit64(0, RLIMIT_NOFILE, NULL, at));
-  const limit = now.rlim_max > BigInt(numbers) ? now.rlim_max : BigInt(numbers);
-  using room = inside.holding(rlimit64.encode({ rlim_cur: limit, rlim_max: limit }));
-  inside.sys.prlimit64(0, RLIMIT_NOFILE, room.at, NULL);
+  const now = new Uint8Array(rlimit64.sizeBytes);
+  sys.prlimit64(asPid(process.pid), RLIMIT_NOFILE, null, now);
+  const { rlim_cur, rlim_max } = rlimit64.decode(now);
+  if (rlim_cur >= BigInt(numbers)) return;
+  const limit = rlim_max > BigInt(numbers) ? rlim_max : BigInt(numbers);
+  inside.laterWith(rlimit64.encode({ rlim_cur: limit, rlim_max: limit }), (at) =>
+    remote.prlimit64(0, RLIMIT_NOFILE, at, NULL),
+  );
 }
 
 function broken(reason: string): StasisError {

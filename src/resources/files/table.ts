@@ -8,14 +8,17 @@ import {
   type FileEntry,
   FileEntrySchema,
   type RegFileEntry,
+  type UnixSkEntry,
 } from "../../images/format/entries.js";
 import { O } from "../../kernel/abi/fcntl.js";
 import { KCMP } from "../../kernel/abi/process.js";
-import { asPid, asTargetFd, type Fd, type TargetFd } from "../../kernel/brand.js";
+import { asPid, asTargetFd, type Fd } from "../../kernel/brand.js";
 import { own } from "../../kernel/own-fd.js";
-import { listFds, readFdinfo, readFdLink } from "../../kernel/proc/fdinfo.js";
-import { statOf } from "../../kernel/stat.js";
+import { type SeenDescriptor, seenDescriptors } from "../../kernel/proc/descriptors.js";
+import { listFds } from "../../kernel/proc/fdinfo.js";
+import type { Stat } from "../../kernel/stat.js";
 import { sys } from "../../kernel/syscalls.js";
+import type { Subject } from "../../report/error.js";
 import { type AnyFileKind, type AnyKind, modeOf, recognise } from "../index.js";
 import type { Descriptor, DumpContext, DumpedProcess, FileCommon, FileRegister, OpenFile } from "../kind.js";
 import { collectOwner, NO_OWNER } from "./common.js";
@@ -27,17 +30,25 @@ import { isTerminal } from "./tty/devices.js";
 
 const FD_CLOEXEC = 1;
 
-/** A descriptor by which kcmp(2) can ask for its description. */
-type Held = Pick<Descriptor, "pid" | "fd">;
+/** A descriptor, in whichever process. */
+interface Held extends Pick<Descriptor, "pid" | "fd"> {
+  readonly isOwned: boolean;
+}
 /** A description that is in the images. */
 interface Known extends Descriptor {
   readonly type: FdType;
 }
+interface Alike {
+  readonly dev: bigint;
+  readonly flags: number;
+  /** In the order of kcmp(2). */
+  readonly those: Known[];
+}
 
 export class FileTable implements FileRegister {
   readonly #entries: FileEntry[] = [];
-  /** By device, inode and flags, and then in the order of kcmp(2): of all eventfds, say, these are equal. */
-  readonly #known = new Map<string, Known[]>();
+  /** By inode, device and flags: of all eventfds, say, these are equal. */
+  readonly #known = new Map<bigint, Alike[]>();
   readonly #descriptors = new Map<bigint, Descriptor[]>();
   /** Mapped files, directories and the like, of which only the inode counts. */
   readonly #inodes = new Map<string, number>();
@@ -46,65 +57,68 @@ export class FileTable implements FileRegister {
 
   constructor(private readonly context: () => DumpContext) {}
 
-  /** Writes fdinfo-`filesId`.img unless a task that shares the table came before. */
-  collectDescriptors(process: DumpedProcess, filesId: number): void {
-    if (this.#tables.has(filesId)) return;
+  /** Writes fdinfo-`filesId`.img unless a task that shares the table came before. Result: how many descriptors are in it. */
+  collectDescriptors(process: DumpedProcess, filesId: number): number {
+    if (this.#tables.has(filesId)) return 0;
     this.#tables.add(filesId);
-    const entries = listFds(process.living).map((fd) => this.#collectDescriptor(process, fd, filesId));
+    const { attempt } = this.context();
+    const entries: FdinfoEntry[] = [];
+    const { living, pidfd } = process;
+    for (const { look } of seenDescriptors(living, pidfd, listFds(living)))
+      attempt(() => entries.push(this.#collectDescriptor(process, look(), filesId)));
     this.context().images.writeLater("fdinfo", filesId, entries);
+    return entries.length;
   }
 
-  #collectDescriptor(process: DumpedProcess, targetFd: TargetFd, filesId: number): FdinfoEntry {
-    using duplicate = own(sys.pidfd_getfd(process.pidfd, targetFd, 0));
+  #collectDescriptor(process: DumpedProcess, seen: SeenDescriptor, filesId: number): FdinfoEntry {
     const { pid, living, comm } = process;
-    const link = readFdLink(living, targetFd) ?? "";
-    const fdinfo = readFdinfo(living, targetFd);
-    const stat = statOf(duplicate.fd);
-    const subject = { kind: "file", pid, comm, fd: targetFd, link } as const;
-    const file: OpenFile = {
-      process,
-      duplicate: duplicate.fd,
-      link,
-      targetFd,
-      subject,
-      stat,
-      ...(fdinfo === undefined ? {} : { fdinfo }),
-    };
-    const { id, type } = this.#find(file, { pid: living, fd: targetFd });
-    this.#note(stat.ino, { pid: living, fd: targetFd, id });
-    this.context().once(FileLocks).note(file, id, filesId);
-    const flags = fdinfo?.flags ?? 0;
-    return create(FdinfoEntrySchema, { id, type, fd: targetFd, flags: (flags & O.O_CLOEXEC) === 0 ? 0 : FD_CLOEXEC });
+    const { targetFd: fd, link = "", isOwned } = seen;
+    const file = openFile(process, seen, { kind: "file", pid, comm, fd, link });
+    const { id, type } = this.#collectFile({ ...file, targetFd: fd }, { pid: living, fd, isOwned }, filesId);
+    const flags = seen.fdinfo?.flags ?? 0;
+    return create(FdinfoEntrySchema, { id, type, fd, flags: (flags & O.O_CLOEXEC) === 0 ? 0 : FD_CLOEXEC });
   }
 
   inFlight(process: DumpedProcess, duplicate: Fd): number {
-    const own = asPid(globalThis.process.pid);
-    const fd = asTargetFd(duplicate);
-    const link = readFdLink(own, fd) ?? "";
-    const fdinfo = readFdinfo(own, fd);
+    const ours = asPid(globalThis.process.pid);
+    using pidfd = own(sys.pidfd_open(ours, 0));
     const { pid, comm } = process;
-    const subject = { kind: "process", pid, comm } as const;
-    const stat = statOf(duplicate);
-    const file: OpenFile = { process, duplicate, link, subject, stat, ...(fdinfo === undefined ? {} : { fdinfo }) };
-    const { id } = this.#find(file, { pid: own, fd });
-    this.#note(stat.ino, { pid: own, fd, id });
-    this.context().once(FileLocks).note(file, id);
-    return id;
+    for (const { look } of seenDescriptors(ours, pidfd.fd, [asTargetFd(duplicate)])) {
+      const seen = look();
+      // By the one that stays open: a set of watches is asked again at the end (epoll.ts).
+      const file = { ...openFile(process, seen, { kind: "process", pid, comm }), duplicate };
+      return this.#collectFile(file, { pid: ours, fd: seen.targetFd, isOwned: seen.isOwned }).id;
+    }
+    throw new RangeError("a descriptor of ours that is not there");
   }
 
-  /** `held`: a descriptor of it, in whichever process. */
-  #find(file: OpenFile, held: Held): { id: number; type: FdType } {
+  #collectFile(file: OpenFile, held: Held, filesId?: number): { id: number; type: FdType } {
+    const found = this.#find(file, held);
+    this.#note(file.stat.ino, { pid: held.pid, fd: held.fd, id: found.id });
+    this.context().once(FileLocks).note(file, found.id, filesId);
+    return found;
+  }
+
+  #find(file: OpenFile, { pid, fd, isOwned }: Held): { id: number; type: FdType } {
     const flags = (file.fdinfo?.flags ?? 0) & ~O.O_CLOEXEC;
-    const key = `${file.stat.dev}:${file.stat.ino}:${flags}`;
-    const alike = this.#known.get(key) ?? [];
-    this.#known.set(key, alike);
-    const { same, place } = search(alike, held);
+    const alike = this.#alikeTo(file.stat, flags);
+    const { same, place } = search(alike, { pid, fd });
     if (same !== undefined) return same;
     const kind = supported(file);
-    const id = this.#collect(kind, file, { flags, fown: collectOwner(file.duplicate) });
-    const known = { id, type: FdType[kind.type], ...held };
+    const id = this.#collect(kind, file, { flags, fown: isOwned ? collectOwner(file.duplicate) : NO_OWNER });
+    const known = { id, type: FdType[kind.type], pid, fd };
     alike.splice(place, 0, known);
     return known;
+  }
+
+  #alikeTo({ dev, ino }: Stat, flags: number): Known[] {
+    const ofInode = this.#known.get(ino) ?? [];
+    if (ofInode.length === 0) this.#known.set(ino, ofInode);
+    const found = ofInode.find((one) => one.dev === dev && one.flags === flags);
+    if (found !== undefined) return found.those;
+    const those: Known[] = [];
+    ofInode.push({ dev, flags, those });
+    return those;
   }
 
   #note(inode: bigint, descriptor: Descriptor): void {
@@ -144,6 +158,16 @@ export class FileTable implements FileRegister {
     return id;
   }
 
+  addUnixPeer(make: (id: number) => UnixSkEntry): void {
+    this.#lastId += 1;
+    const id = this.#lastId;
+    this.#entries.push(create(FileEntrySchema, { type: FdType.UNIXSK, id, usk: make(id) }));
+  }
+
+  get entries(): readonly FileEntry[] {
+    return this.#entries;
+  }
+
   /** files.img. */
   write(): void {
     this.context().images.writeLater("files", undefined, this.#entries);
@@ -151,7 +175,10 @@ export class FileTable implements FileRegister {
 }
 
 /** A binary search: kcmp(2) says which of two comes first. `place`: where it belongs. */
-function search(known: readonly Known[], { pid, fd }: Held): { readonly same?: Known; readonly place: number } {
+function search(
+  known: readonly Known[],
+  { pid, fd }: Pick<Descriptor, "pid" | "fd">,
+): { readonly same?: Known; readonly place: number } {
   let from = 0;
   let to = known.length;
   while (from < to) {
@@ -166,6 +193,11 @@ function search(known: readonly Known[], { pid, fd }: Held): { readonly same?: K
   return { place: from };
 }
 const COMES_BEFORE = 1;
+
+function openFile(process: DumpedProcess, seen: SeenDescriptor, subject: Subject): OpenFile {
+  const { duplicate, link = "", fdinfo, stat, isAtLink } = seen;
+  return { process, duplicate, link, subject, stat, isAtLink, ...(fdinfo === undefined ? {} : { fdinfo }) };
+}
 
 function supported(file: OpenFile): AnyFileKind {
   const kind = recognise(file);

@@ -16,19 +16,24 @@ import { StasisError } from "../../report/error.js";
 import type { Inside } from "../../tracee/inside.js";
 import type { TargetMemory } from "../../tracee/memory.js";
 import type { DumpedProcess } from "../kind.js";
+import { devicesOf, isBusy } from "./block-devices.js";
 
 export const isRing = ({ path, deleted }: Mapping): boolean => path === "/[aio]" && deleted;
 
-/** How long no request may have finished before a ring is taken to be at rest: the kernel does not tell of requests under way. */
+/**
+ * How long no request may have finished before a ring is taken to be at rest: the kernel does not tell of requests under way. Each device of the
+ * process must have been seen without any, too, since a slow one may take longer for the next.
+ */
 const QUIET_NS = 50_000_000n;
 const STEP_NS = 5_000_000n;
+const PATIENCE_NS = 10_000_000_000n;
 const REQUESTS_AT_ONCE = 1024;
 const HEAD_OFFSET = 8n;
 
 /** The contexts of a process; waits for requests that are about to finish. */
 export function collectRings(process: DumpedProcess, inside: Inside): AioRingEntry[] {
   const rings = process.mappings.filter(isRing).filter(({ start }) => isContext(inside, start));
-  if (rings.length > 0) awaitQuiet(process.memory, rings);
+  if (rings.length > 0) awaitQuiet(process, rings);
   return rings.map(({ start, end }) => {
     const ringLen = Number(end - start);
     return create(AioRingEntrySchema, { id: start, ringLen, nrReq: requestsOf(ringLen) });
@@ -42,15 +47,29 @@ const isContext = (inside: Inside, at: Address) =>
 /** io_setup(2) doubles what it is asked for, adds two and fills whole pages: ioctx_alloc(), aio_setup_ring(). */
 const requestsOf = (ringBytes: number) => Math.floor(((ringBytes - aio_ring.sizeBytes) / IO_EVENT_BYTES - 2) / 2);
 
-function awaitQuiet(memory: TargetMemory, rings: readonly Mapping[]): void {
-  const tails = () => rings.map(({ start }) => readRing(memory, start).tail).join();
+function awaitQuiet(process: DumpedProcess, rings: readonly Mapping[]): void {
+  const tails = () => rings.map(({ start }) => readRing(process.memory, start).tail).join();
   const step = timespec.encode({ tv_sec: 0n, tv_nsec: STEP_NS });
-  for (let before = tails(), quietNs = 0n; quietNs < QUIET_NS; quietNs += STEP_NS) {
+  const busy = devicesOf(process.living);
+  let before = tails();
+  for (let quietNs = 0n, waitedNs = 0n; quietNs < QUIET_NS || busy.size > 0; quietNs += STEP_NS, waitedNs += STEP_NS) {
+    if (waitedNs > PATIENCE_NS) throw neverQuiet(process);
+    for (const device of busy) if (!isBusy(device)) busy.delete(device);
     sys.nanosleep(step, null);
     const now = tails();
     if (now !== before) quietNs = -STEP_NS;
     before = now;
   }
+}
+
+function neverQuiet({ pid, comm }: DumpedProcess): StasisError {
+  return new StasisError({
+    code: "TASK_UNSUPPORTED",
+    doing: "dump",
+    subject: { kind: "process", pid, comm },
+    reason: "requests of its asynchronous I/O may still be under way: its devices have not been idle for 10 s",
+    remedy: "try again when there is less to be read and written",
+  });
 }
 
 const readRing = (memory: TargetMemory, at: Address) => aio_ring.decode(memory.read(at, aio_ring.sizeBytes));
@@ -81,6 +100,7 @@ function restoreRing(inside: Inside, { id, ringLen, nrReq }: AioRingEntry, nowhe
 }
 
 function setUp(inside: Inside, requests: number): Address {
+  inside.flush();
   using room = inside.holding(new Uint8Array(8));
   if (unless("EAGAIN", () => inside.sys.io_setup(requests, room.at) ?? true) === undefined) throw tooMany(requests);
   return asAddress(inside.memory.readU64(room.at));

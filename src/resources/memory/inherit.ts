@@ -8,6 +8,7 @@ import type { MmEntry, VmaEntry } from "../../images/format/entries.js";
 import { VmaStatus } from "../../images/format/numbers.js";
 import type { PageRange } from "../../images/pages/read.js";
 import { MADV, MAP, PAGE_SIZE } from "../../kernel/abi/mman.js";
+import type { Fd } from "../../kernel/brand.js";
 import { sys } from "../../kernel/syscalls.js";
 
 const PAGE_BYTES = Number(PAGE_SIZE);
@@ -55,8 +56,8 @@ export function differences(
   kept: readonly Span[],
 ): Differences {
   const write = new Ranges();
-  const comparison = new Comparison();
   const theirs = new Cursor(parent);
+  const comparison = new Comparison();
   for (const { range, isKept } of cut(child, kept)) {
     if (!isKept) write.push(range);
     else
@@ -125,19 +126,50 @@ class Cursor {
   }
 }
 
+/** Part of a pages file. Ranges lie in it one after the other: most are there already when they are asked for. */
+class Window {
+  #fd: Fd | undefined;
+  #start = 0;
+  #end = 0;
+
+  constructor(private readonly buffer: Buffer) {}
+
+  /** The bytes from `offset` on, until the next call. Throws RangeError when the file ends before. */
+  read(fd: Fd, offset: number, lengthBytes: number): Buffer {
+    if (fd !== this.#fd || offset < this.#start || offset + lengthBytes > this.#end)
+      this.#move(fd, offset, lengthBytes);
+    return this.buffer.subarray(offset - this.#start, offset - this.#start + lengthBytes);
+  }
+
+  #move(fd: Fd, offset: number, leastBytes: number): void {
+    let done = 0;
+    while (done < leastBytes) {
+      const count = sys.pread64(fd, this.buffer.subarray(done), this.buffer.length - done, BigInt(offset + done));
+      if (count === 0) throw new RangeError("the pages file ends early");
+      done += count;
+    }
+    this.#fd = fd;
+    this.#start = offset;
+    this.#end = offset + done;
+  }
+}
+
+/** For all: a tree of a thousand processes compares as many images. */
+const buffers = [Buffer.allocUnsafeSlow(BUFFER_BYTES), Buffer.allocUnsafeSlow(BUFFER_BYTES)] as const;
+
 class Comparison {
-  readonly #mine = Buffer.allocUnsafeSlow(BUFFER_BYTES);
-  readonly #theirs = Buffer.allocUnsafeSlow(BUFFER_BYTES);
+  readonly #mine = new Window(buffers[0]);
+  readonly #theirs = new Window(buffers[1]);
 
   /** The pages of `mine` whose content is not that of `theirs`; both are as long. Pages still to be fetched differ. */
   *differing(mine: PageRange, theirs: PageRange): Generator<PageRange> {
     if (mine.source !== "file" || theirs.source !== "file") return yield mine;
     const step = BigInt(BUFFER_BYTES);
     for (let at = mine.vaddr; at < endOf(mine); at += step) {
-      const until = least(endOf(mine), at + step);
+      const lengthBytes = Number(least(endOf(mine), at + step) - at);
       const shift = Number(at - mine.vaddr);
-      const a = readFully(mine.fd, this.#mine, Number(until - at), mine.fileOffset + shift);
-      const b = readFully(theirs.fd, this.#theirs, Number(until - at), theirs.fileOffset + shift);
+      const a = this.#mine.read(mine.fd, mine.fileOffset + shift, lengthBytes);
+      const b = this.#theirs.read(theirs.fd, theirs.fileOffset + shift, lengthBytes);
       if (a.equals(b)) continue;
       for (let page = 0; page < a.length; page += PAGE_BYTES) {
         if (a.compare(b, page, page + PAGE_BYTES, page, page + PAGE_BYTES) === 0) continue;
@@ -145,15 +177,6 @@ class Comparison {
       }
     }
   }
-}
-
-function readFully(fd: Parameters<typeof sys.pread64>[0], buffer: Buffer, lengthBytes: number, offset: number): Buffer {
-  for (let done = 0; done < lengthBytes; ) {
-    const count = sys.pread64(fd, buffer.subarray(done), lengthBytes - done, BigInt(offset + done));
-    if (count === 0) throw new RangeError("the pages file ends early");
-    done += count;
-  }
-  return buffer.subarray(0, lengthBytes);
 }
 
 /** A list in which neighbours in memory and file are one. */

@@ -6,14 +6,14 @@ import { type MmEntry, MmEntrySchema } from "../../images/format/entries.js";
 import { O, O_RDONLY } from "../../kernel/abi/fcntl.js";
 import { MCL } from "../../kernel/abi/mman.js";
 import { PR, prctl_mm_map } from "../../kernel/abi/prctl.js";
-import { AT_FDCWD, NULL, type Pid, type TargetFd } from "../../kernel/brand.js";
+import { AT_FDCWD, asAddress, NULL, type TargetFd } from "../../kernel/brand.js";
 import { own } from "../../kernel/own-fd.js";
-import { AT_NULL, readAuxv } from "../../kernel/proc/auxv.js";
+import { readAuxvWords } from "../../kernel/proc/auxv.js";
 import { readMappings } from "../../kernel/proc/maps.js";
 import { readProcLink } from "../../kernel/proc/read.js";
 import { statOf } from "../../kernel/stat.js";
 import { sys } from "../../kernel/syscalls.js";
-import type { Inside } from "../../tracee/inside.js";
+import type { Inside, Room } from "../../tracee/inside.js";
 import { remote } from "../../tracee/program.js";
 import { asks } from "../../tracee/questions.js";
 import type { DumpContext, DumpedProcess, DumpedThread } from "../kind.js";
@@ -44,7 +44,8 @@ export function collectLayout({ process, inside, answers, status }: DumpedThread
     mmEnvStart: stat.envStart,
     mmEnvEnd: stat.envEnd,
     exeFileId: registerExe(process, context),
-    mmSavedAuxv: auxiliaryVector(process.living),
+    // CRIU refuses more than 44 words.
+    mmSavedAuxv: readAuxvWords(process.living),
     aios: collectRings(process, inside),
     dumpable: Number(answers.of(questions.dumpable)),
     thpDisabled: thp !== 0,
@@ -58,13 +59,6 @@ export function collectLayout({ process, inside, answers, status }: DumpedThread
 function lockedFrom({ living }: DumpedProcess, { ground }: Inside): number {
   const ours = readMappings(living).find(({ start, end }) => start <= ground.stub && ground.stub < end);
   return MCL.MCL_FUTURE | (ours?.vmFlags.has("lf") ? MCL.MCL_ONFAULT : 0);
-}
-
-/** Without the closing AT_NULL and the room behind it: CRIU refuses more than 44 words. */
-function auxiliaryVector(pid: Pid): bigint[] {
-  const pairs = readAuxv(pid);
-  const end = pairs.findIndex(([type]) => type === AT_NULL);
-  return (end < 0 ? pairs : pairs.slice(0, end)).flat();
 }
 
 function registerExe(process: DumpedProcess, context: DumpContext): number {
@@ -84,28 +78,35 @@ function registerExe(process: DumpedProcess, context: DumpContext): number {
 
 /** Puts the bounds back; `exe` is a descriptor in the target. Needs CAP_CHECKPOINT_RESTORE, not CAP_SYS_RESOURCE. */
 export function applyLayout(inside: Inside, mm: MmEntry, exe: TargetFd): void {
-  const auxvWords = BigUint64Array.from(mm.mmSavedAuxv);
-  using auxv = inside.holding(new Uint8Array(auxvWords.buffer));
-  using map = inside.holding(
-    prctl_mm_map.encode({
-      start_code: mm.mmStartCode,
-      end_code: mm.mmEndCode,
-      start_data: mm.mmStartData,
-      end_data: mm.mmEndData,
-      start_brk: mm.mmStartBrk,
-      brk: mm.mmBrk,
-      start_stack: mm.mmStartStack,
-      arg_start: mm.mmArgStart,
-      arg_end: mm.mmArgEnd,
-      env_start: mm.mmEnvStart,
-      env_end: mm.mmEnvEnd,
-      auxv: auxv.at,
-      auxv_size: auxvWords.byteLength,
-      exe_fd: exe,
-    }),
-  );
-  inside.sys.prctlSetMmMap(map.at, prctl_mm_map.sizeBytes, 0);
+  const auxv = new Uint8Array(BigUint64Array.from(mm.mmSavedAuxv).buffer);
+  const { sizeBytes } = prctl_mm_map;
+  inside.laterAt(sizeBytes + auxv.byteLength, (at) => ({
+    bytes: Buffer.concat([
+      boundsOf(mm, exe, { at: asAddress(at + BigInt(sizeBytes)), sizeBytes: auxv.byteLength }),
+      auxv,
+    ]),
+    call: remote.prctlSetMmMap(at, sizeBytes, 0),
+  }));
   const thpFlags = mm.thpDisabledExceptAdvised ? BigInt(PR.PR_THP_DISABLE_EXCEPT_ADVISED) : 0n;
-  if (mm.thpDisabled) inside.sys.prctl(PR.PR_SET_THP_DISABLE, 1n, thpFlags, 0n, 0n);
-  if (mm.lockFuture !== 0) inside.sys.mlockall(mm.lockFuture);
+  if (mm.thpDisabled) inside.later(remote.prctl(PR.PR_SET_THP_DISABLE, 1n, thpFlags, 0n, 0n));
+  if (mm.lockFuture !== 0) inside.later(remote.mlockall(mm.lockFuture));
+}
+
+function boundsOf(mm: MmEntry, exe: TargetFd, auxv: Room): Uint8Array {
+  return prctl_mm_map.encode({
+    start_code: mm.mmStartCode,
+    end_code: mm.mmEndCode,
+    start_data: mm.mmStartData,
+    end_data: mm.mmEndData,
+    start_brk: mm.mmStartBrk,
+    brk: mm.mmBrk,
+    start_stack: mm.mmStartStack,
+    arg_start: mm.mmArgStart,
+    arg_end: mm.mmArgEnd,
+    env_start: mm.mmEnvStart,
+    env_end: mm.mmEnvEnd,
+    auxv: auxv.at,
+    auxv_size: auxv.sizeBytes,
+    exe_fd: exe,
+  });
 }

@@ -12,7 +12,7 @@ import { isMemfdLink } from "../files/memfd.js";
 import type { DumpContext, DumpedProcess } from "../kind.js";
 import { isRing } from "./aio.js";
 import { hugePageBytes, hugeSizeFlags } from "./huge-pages.js";
-import { linkOf, mapFilesPath, withMappedFile } from "./mapped-file.js";
+import { linkOf, MappedFiles, mapFilesPath, withMappedFile } from "./mapped-file.js";
 import { isShm, Segments } from "./shm.js";
 
 const NO_FD = -1n;
@@ -42,8 +42,23 @@ const unsupported: Readonly<Record<string, string>> = {
 /** What a mapping is, before its file is known. */
 type Nature = { readonly of: "nothing" | "file" | "segment" | "ring"; readonly status: number };
 
+/** The mappings that can be dumped: seen from outside, before anybody enters the process. The others are refused. */
+export function supportedMappings(process: DumpedProcess, context: DumpContext): readonly Mapping[] {
+  return process.mappings.filter((mapping) =>
+    context.attempt(() => {
+      if (!isKernelsOwn(mapping)) refuseUnsupported(process, mapping);
+      return true;
+    }),
+  );
+}
+
+const isKernelsOwn = ({ path }: Mapping) => path === "[vsyscall]" || path === "[vdso]" || path.startsWith("[vvar");
+
+/** Precondition: `process` has mappings that are supported, and no others. */
 export function collectMappings(process: DumpedProcess, pagemap: Fd, context: DumpContext): VmaEntry[] {
-  const mappings = process.mappings.map((mapping) => collectMapping(process, mapping, context));
+  const mappings = process.mappings.flatMap(
+    (mapping) => context.attempt(() => collectMapping(process, mapping, context)) ?? [],
+  );
   return [...mappings, ...guardRegions(pagemap)];
 }
 
@@ -63,7 +78,7 @@ function guardRegions(pagemap: Fd): VmaEntry[] {
 }
 
 function collectMapping(process: DumpedProcess, mapping: Mapping, context: DumpContext): VmaEntry {
-  const nature = natureOf(process, mapping);
+  const nature = natureOf(mapping);
   const entry = create(VmaEntrySchema, {
     start: mapping.start,
     end: mapping.end,
@@ -91,28 +106,29 @@ function adviceIn(vmFlags: ReadonlySet<string>): bigint {
 }
 
 function registerFile(process: DumpedProcess, mapping: Mapping, entry: VmaEntry, context: DumpContext): void {
-  withMappedFile(process, mapping, (file) => {
-    entry.shmid = BigInt(context.files.register(file, howOpened(mapping)));
-  });
+  const flags = howOpened(mapping);
+  const look = () =>
+    withMappedFile(process, mapping, (file) => ({ id: context.files.register(file, flags), stat: file.stat }));
+  entry.shmid = BigInt(context.once(MappedFiles).idOf(mapping, flags, look));
 }
 
 /** A shared mapping that may become writable needs a file opened for writing; "mw" is VM_MAYWRITE. */
 const howOpened = ({ shared, vmFlags }: Mapping) => (shared && vmFlags.has("mw") ? O.O_RDWR : O_RDONLY);
 
-function natureOf(process: DumpedProcess, mapping: Mapping): Nature {
+function natureOf(mapping: Mapping): Nature {
   const { path } = mapping;
   const regular = VmaStatus.AREA_REGULAR;
   if (path === "[vsyscall]") return { of: "nothing", status: VmaStatus.AREA_VSYSCALL };
   if (path === "[vdso]") return { of: "nothing", status: regular | VmaStatus.AREA_VDSO | VmaStatus.ANON_PRIVATE };
   if (path.startsWith("[vvar"))
     return { of: "nothing", status: regular | VmaStatus.AREA_VVAR | VmaStatus.ANON_PRIVATE };
-  refuseUnsupported(process, mapping);
+  // Before anonymous memory: the first segment of a machine is number 0, and so is its inode.
+  if (isShm(mapping)) return { of: "segment", status: regular | VmaStatus.ANON_SHARED | VmaStatus.AREA_SYSVIPC };
   if (mapping.inode === 0n || isPrivateHuge(mapping)) {
     const heap = path === "[heap]" ? VmaStatus.AREA_HEAP : 0;
     return { of: "nothing", status: regular | VmaStatus.ANON_PRIVATE | heap };
   }
   if (isRing(mapping)) return { of: "nothing", status: VmaStatus.AREA_AIORING };
-  if (isShm(mapping)) return { of: "segment", status: regular | VmaStatus.ANON_SHARED | VmaStatus.AREA_SYSVIPC };
   // The id of the socket is known when the descriptors are: PacketSockets.
   if (path.startsWith("socket:")) return { of: "ring", status: regular | VmaStatus.AREA_SOCKET };
   const memfd = isMemfdLink(linkOf(mapping)) ? VmaStatus.AREA_MEMFD : 0;

@@ -22,12 +22,15 @@ export interface PageSource {
   readonly memory: TargetMemory;
   /** Pieces that it has are taken from there. */
   readonly aside?: SetAside;
+  /** Told after each turn. */
+  readonly moved?: (bytes: number) => void;
   /** A faster way, for a process with much memory. */
   readonly pipes?: PagePipes | undefined;
 }
 
 /** Cache-sized: larger buffers were slower. */
 const BUFFER_BYTES = 256 * 1024;
+const buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
 
 const is = ({ status }: VmaEntry, bits: number) => (status & bits) !== 0;
 
@@ -99,7 +102,6 @@ export function savePages(ranges: Iterable<PageRange>, source: PageSource, write
 
 /** Gathers pieces of memory until there is enough for one turn. */
 class PageCopy {
-  readonly #buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
   #pieces: PagePiece[] = [];
   #gathered = 0;
   #pipes: PagePipes | undefined;
@@ -124,6 +126,7 @@ class PageCopy {
 
   flush(): void {
     if (this.#gathered > 0 && !this.#byPipes()) this.#byBuffer();
+    this.source.moved?.(this.#gathered);
     this.#pieces = [];
     this.#gathered = 0;
   }
@@ -140,16 +143,16 @@ class PageCopy {
     let filled = 0;
     for (const { start, lengthBytes } of this.#pieces) {
       for (let done = 0; done < lengthBytes; ) {
-        const place = this.#buffer.subarray(filled, filled + Math.min(lengthBytes - done, BUFFER_BYTES - filled));
+        const place = buffer.subarray(filled, filled + Math.min(lengthBytes - done, BUFFER_BYTES - filled));
         this.#read(start + BigInt(done), place);
         done += place.byteLength;
         filled += place.byteLength;
         if (filled < BUFFER_BYTES) continue;
-        this.writer.append(this.#buffer);
+        this.writer.append(buffer);
         filled = 0;
       }
     }
-    this.writer.append(this.#buffer.subarray(0, filled));
+    this.writer.append(buffer.subarray(0, filled));
   }
 
   #read(start: bigint, place: Uint8Array): void {

@@ -20,10 +20,8 @@ export type Fetch = (ours: Fd) => TargetFd;
 /** Our descriptor for the file or shared memory behind a mapping. */
 export type Backing = (vma: VmaEntry) => Fd | undefined;
 
-/** preadv(2) copies at most this much a call: MAX_RW_COUNT, rounded down. */
-const MOST_BYTES = 0x40000000;
-/** How many iovec arrays fit into scratch memory at a time. */
-const VECTORS_AT_ONCE = 16;
+/** How much one preadv(2) copies; the kernel's own limit is MAX_RW_COUNT. Calls this large are no slower than larger ones. */
+const MOST_BYTES = 64 << 20;
 /** Where user space ends on x86-64 with four levels of page tables. */
 const TASK_SIZE = 0x7ffffffff000n;
 
@@ -49,14 +47,17 @@ export interface MemoryPlan {
   readonly parent?: { readonly mm: MmEntry; readonly pages: PagesReader };
   readonly fetch: Fetch;
   readonly backing: Backing;
+  /** Told of bytes that are in place. */
+  readonly moved: (bytes: number) => void;
 }
 
 /**
- * Makes every mapping and fills the private ones. Mappings that were filled can be written to until `finishMemory`; result: those.
+ * Makes every mapping and fills the private ones, when the calls that are put off are made: until then what `plan` has open stays so.
+ * Mappings that were filled can be written to until `finishMemory`; result: those.
  * What the task has in memory besides our region goes away, but for what it inherits.
  */
 export function fillMemory(inside: Inside, plan: MemoryPlan): Set<VmaEntry> {
-  const { mm, fetch } = plan;
+  const { mm } = plan;
   const vmas = mm.vmas.filter((vma) => !is(vma, KERNELS_OWN | VmaStatus.AREA_GUARD));
   const ranges = rangesOf(plan);
   const filled = vmasWithPages(vmas, ranges);
@@ -64,14 +65,13 @@ export function fillMemory(inside: Inside, plan: MemoryPlan): Set<VmaEntry> {
   const kept = new Set(inherited);
   clearAllBut(inside, inherited);
   const mapped = vmas.filter((vma) => !kept.has(vma) && !isShmVma(vma));
-  inside.run(mapped.map((vma) => mapCall(vma, filled.has(vma), plan)));
-  inside.run(
-    inherited.map((vma) => remote.mprotect(asAddress(vma.start), lengthOf(vma), whileFilled(vma, filled.has(vma)))),
-  );
+  for (const vma of mapped) inside.later(mapCall(vma, filled.has(vma), plan));
+  for (const vma of inherited)
+    inside.later(remote.mprotect(asAddress(vma.start), lengthOf(vma), whileFilled(vma, filled.has(vma))));
   const { write, drop } =
     plan.parent === undefined ? { write: ranges, drop: [] } : differences(ranges, rangesOf(plan.parent), inherited);
-  inside.run(drop.map(({ start, end }) => remote.madvise(asAddress(start), end - start, MADV.MADV_DONTNEED)));
-  fill(inside, write, fetch);
+  for (const { start, end } of drop) inside.later(remote.madvise(asAddress(start), end - start, MADV.MADV_DONTNEED));
+  fill(inside, write, plan);
   return filled;
 }
 
@@ -79,28 +79,24 @@ export function fillMemory(inside: Inside, plan: MemoryPlan): Set<VmaEntry> {
 export function finishMemory(inside: Inside, { vmas }: MmEntry, filled: ReadonlySet<VmaEntry>): void {
   const guards = vmas.filter((vma) => is(vma, VmaStatus.AREA_GUARD));
   const others = vmas.filter((vma) => !is(vma, KERNELS_OWN | VmaStatus.AREA_GUARD));
-  const calls: RemoteCall[] = [];
-  for (const vma of others) finishCalls(vma, filled.has(vma), calls);
-  inside.run(calls);
-  inside.run(guards.map((vma) => remote.madvise(asAddress(vma.start), lengthOf(vma), MADV.MADV_GUARD_INSTALL)));
+  for (const vma of others) finish(inside, vma, filled.has(vma));
+  for (const vma of guards) inside.later(remote.madvise(asAddress(vma.start), lengthOf(vma), MADV.MADV_GUARD_INSTALL));
 }
 
 function rangesOf({ mm, pages }: Pick<MemoryPlan, "mm" | "pages">): PageRange[] {
   const own = mm.vmas.filter((vma) => is(vma, KERNELS_OWN));
-  return [...pages.ranges()].filter(({ vaddr }) => !own.some(({ start, end }) => start <= vaddr && vaddr < end));
+  return pages.all.filter(({ vaddr }) => !own.some(({ start, end }) => start <= vaddr && vaddr < end));
 }
 
 /** Unmaps everything but our region and what is kept, which is in ascending order. */
 function clearAllBut(inside: Inside, kept: readonly Span[]): void {
   const region = { start: BigInt(inside.ground.stub), end: inside.ground.stub + BigInt(REGION_BYTES) };
   const stay = [...kept, region].sort((a, b) => (a.start < b.start ? -1 : 1));
-  const calls: RemoteCall[] = [];
   let at = 0n;
   for (const { start, end } of [...stay, { start: TASK_SIZE, end: TASK_SIZE }]) {
-    if (start > at) calls.push(remote.munmap(asAddress(at), start - at));
+    if (start > at) inside.later(remote.munmap(asAddress(at), start - at));
     at = end;
   }
-  inside.run(calls);
 }
 
 function vmasWithPages(vmas: readonly VmaEntry[], ranges: readonly PageRange[]): Set<VmaEntry> {
@@ -139,15 +135,15 @@ function mapCall(
   return expecting(call, BigInt.asIntN(64, vma.start));
 }
 
-/** Adds protection, advice and locks, when the contents are in place. */
-function finishCalls(vma: VmaEntry, isFilled: boolean, calls: RemoteCall[]): void {
+/** Sets protection, advice and locks, when the contents are in place. */
+function finish(inside: Inside, vma: VmaEntry, isFilled: boolean): void {
   const start = asAddress(vma.start);
-  if (whileFilled(vma, isFilled) !== vma.prot) calls.push(remote.mprotect(start, lengthOf(vma), vma.prot));
+  if (whileFilled(vma, isFilled) !== vma.prot) inside.later(remote.mprotect(start, lengthOf(vma), vma.prot));
   if (vma.madv !== 0n)
     for (const advice of LASTING)
-      if ((vma.madv & (1n << BigInt(advice))) !== 0n) calls.push(remote.madvise(start, lengthOf(vma), advice));
+      if ((vma.madv & (1n << BigInt(advice))) !== 0n) inside.later(remote.madvise(start, lengthOf(vma), advice));
   if ((vma.flags & MAP.MAP_LOCKED) !== 0)
-    calls.push(remote.mlock2(start, lengthOf(vma), vma.lockedOnFault ? MLOCK_ONFAULT : 0));
+    inside.later(remote.mlock2(start, lengthOf(vma), vma.lockedOnFault ? MLOCK_ONFAULT : 0));
 }
 
 /** Ranges that follow each other in one file, for one preadv. */
@@ -158,22 +154,23 @@ interface Read {
   lengthBytes: number;
 }
 
-function fill(inside: Inside, ranges: readonly PageRange[], fetch: Fetch): void {
-  const reads = [...gather(ranges)];
-  for (let from = 0; from < reads.length; from += VECTORS_AT_ONCE) {
-    const part = reads.slice(from, from + VECTORS_AT_ONCE);
-    const vectors = part.map(
-      (read) => new BigUint64Array(read.parts.flatMap(({ start, lengthBytes }) => [start, BigInt(lengthBytes)])),
+/** What is much is made at once, so that there are signs of life. */
+function fill(inside: Inside, ranges: readonly PageRange[], { fetch, moved }: MemoryPlan): void {
+  let putOff = 0;
+  for (const { fd, fileOffset, parts, lengthBytes } of gather(ranges)) {
+    const vector = BigUint64Array.from(parts.flatMap((part) => [part.start, BigInt(part.lengthBytes)]));
+    const file = fetch(fd);
+    inside.laterWith(new Uint8Array(vector.buffer), (at) =>
+      expecting(remote.preadv(file, at, parts.length, BigInt(fileOffset), 0n), BigInt(lengthBytes)),
     );
-    using room = inside.holding(Buffer.concat(vectors.map((vector) => new Uint8Array(vector.buffer))));
-    let at = BigInt(room.at);
-    const calls = part.map((read, index) => {
-      const call = remote.preadv(fetch(read.fd), asAddress(at), read.parts.length, BigInt(read.fileOffset), 0n);
-      at += BigInt(vectors[index]?.byteLength ?? 0);
-      return expecting(call, BigInt(read.lengthBytes));
-    });
-    inside.run(calls);
+    putOff += lengthBytes;
+    if (putOff < MOST_BYTES) continue;
+    inside.flush();
+    moved(putOff);
+    putOff = 0;
   }
+  // The rest is made with what follows: for a tree of small processes, with that of others.
+  if (putOff > 0) moved(putOff);
 }
 
 function* gather(ranges: readonly PageRange[]): Generator<Read> {

@@ -31,6 +31,14 @@ export class SharedMemory implements SharedMemoryRegister, Disposable {
     return pages;
   }
 
+  /** How much of it there is; tasks that run may change that. */
+  dataBytes(): bigint {
+    let bytes = 0n;
+    for (const { fd, sizeBytes } of this.#objects.values())
+      if (sizeBytes > 0n) for (const { start, end } of dataIn(fd, sizeBytes)) bytes += end - start;
+    return bytes;
+  }
+
   [Symbol.dispose](): void {
     for (const { fd } of this.#objects.values()) closeSync(fd);
     this.#objects.clear();

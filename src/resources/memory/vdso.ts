@@ -13,8 +13,8 @@ import type { Parked } from "../../tracee/seed.js";
 import { freeRoom } from "./room.js";
 import { standIn } from "./vdso-stand-in.js";
 
-const isVdso = ({ status }: VmaEntry) => (status & VmaStatus.AREA_VDSO) !== 0;
-const isVvar = ({ status }: VmaEntry) => (status & VmaStatus.AREA_VVAR) !== 0;
+export const isVdso = ({ status }: VmaEntry) => (status & VmaStatus.AREA_VDSO) !== 0;
+export const isVvar = ({ status }: VmaEntry) => (status & VmaStatus.AREA_VVAR) !== 0;
 const isCode = ({ path }: Parked) => path === "[vdso]";
 const totalOf = (pieces: readonly Parked[]) => pieces.reduce((sum, { lengthBytes }) => sum + lengthBytes, 0n);
 
@@ -23,7 +23,7 @@ export function savedVdso({ vmas }: MmEntry, pages: PagesReader): Uint8Array | u
   const vdso = vmas.find(isVdso);
   if (vdso === undefined || !pages.covers(vdso.start, Number((vdso.end - vdso.start) / PAGE_SIZE))) return undefined;
   const code = new Uint8Array(Number(vdso.end - vdso.start));
-  for (const range of pages.ranges()) {
+  for (const range of pages.all) {
     const end = range.vaddr + BigInt(range.pageCount) * PAGE_SIZE;
     if (range.source !== "file" || end <= vdso.start || range.vaddr >= vdso.end) continue;
     for (let page = 0; page < range.pageCount; page++) {
@@ -53,7 +53,7 @@ export function restoreVdso(inside: Inside, mm: MmEntry, parked: readonly Parked
   const current = ours && inside.memory.read(ours.at, Number(ours.lengthBytes));
   const isForeign = current !== undefined && old.code !== undefined && Buffer.compare(current, old.code) !== 0;
   if (vdso === undefined || ours === undefined || !isForeign) {
-    inside.run(parked.map((piece) => moveCall(piece, wantedPlace(mm, parked, piece))));
+    for (const piece of parked) inside.later(moveCall(piece, wantedPlace(mm, parked, piece)));
     return;
   }
   if (old.instructionPointers.some((ip) => vdso.start <= ip && ip < vdso.end))
@@ -98,7 +98,7 @@ function wantedPlace({ vmas }: MmEntry, parked: readonly Parked[], piece: Parked
   return first.start + totalOf(siblings.slice(0, siblings.indexOf(piece)));
 }
 
-function otherVdso(reason: string): StasisError {
+export function otherVdso(reason: string): StasisError {
   return new StasisError({
     code: "HOST_UNSUPPORTED",
     doing: "restore on",

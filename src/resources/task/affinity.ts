@@ -1,13 +1,11 @@
 // The processors that a thread may run on: sched_setaffinity(2). In a field of ours of core-TID.img.
 import { isFieldSet } from "@bufbuild/protobuf";
 import { ThreadCoreEntrySchema } from "../../images/format/entries.js";
+import { CPU_MASK_BYTES } from "../../kernel/abi/sched.js";
 import { unless } from "../../kernel/errno.js";
 import { onlineProcessors } from "../../kernel/processors.js";
 import { sys } from "../../kernel/syscalls.js";
 import type { TaskPart } from "../kind.js";
-
-/** Room for 8192 processors, the most that a kernel can be built for. */
-const MASK_BYTES = 1024;
 
 export const affinity: TaskPart = {
   name: "CPU affinity",
@@ -17,7 +15,7 @@ export const affinity: TaskPart = {
 
   collect({ tracee }, core) {
     if (core.threadCore === undefined) return;
-    const mask = new Uint8Array(MASK_BYTES);
+    const mask = new Uint8Array(CPU_MASK_BYTES);
     const lengthBytes = sys.sched_getaffinity(tracee.tid, mask.byteLength, mask);
     const isFree = onlineProcessors().every((number) => ((mask[number >> 3] ?? 0) & (1 << (number & 7))) !== 0);
     core.threadCore.affinity = isFree ? new Uint8Array() : mask.slice(0, lengthBytes);
@@ -26,7 +24,7 @@ export const affinity: TaskPart = {
   apply({ tracee, process: { pid } }, { threadCore }, { log }) {
     if (threadCore === undefined || !isFieldSet(threadCore, ThreadCoreEntrySchema.field.affinity)) return;
     const saved = threadCore.affinity;
-    const mask = saved.byteLength === 0 ? new Uint8Array(MASK_BYTES).fill(0xff) : saved;
+    const mask = saved.byteLength === 0 ? new Uint8Array(CPU_MASK_BYTES).fill(0xff) : saved;
     // EINVAL: none of them is there, or allowed by the cpuset.
     const set = unless("EINVAL", () => {
       sys.sched_setaffinity(tracee.tid, mask.byteLength, mask);

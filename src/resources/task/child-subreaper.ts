@@ -19,6 +19,6 @@ export const childSubreaper: TaskPart = {
   },
 
   apply({ inside }, core) {
-    if (core.tc?.childSubreaper === true) inside.sys.prctl(PR.PR_SET_CHILD_SUBREAPER, 1n, 0n, 0n, 0n);
+    if (core.tc?.childSubreaper === true) inside.later(remote.prctl(PR.PR_SET_CHILD_SUBREAPER, 1n, 0n, 0n, 0n));
   },
 };

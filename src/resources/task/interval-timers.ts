@@ -57,6 +57,6 @@ function write({ inside }: RestoredThread, which: number, { isec, iusec, vsec, v
   const isSet = vsec !== 0n || vusec !== 0n;
   const next = isSet ? { valueSec: vsec, valueUsec: vusec } : { valueSec: isec, valueUsec: iusec };
   if (next.valueSec === 0n && next.valueUsec === 0n) return;
-  using room = inside.holding(itimerval.encode({ intervalSec: isec, intervalUsec: iusec, ...next }));
-  inside.sys.setitimer(which, room.at, NULL);
+  const timer = itimerval.encode({ intervalSec: isec, intervalUsec: iusec, ...next });
+  inside.laterWith(timer, (at) => remote.setitimer(which, at, NULL));
 }

@@ -24,8 +24,6 @@ export const membarrier: TaskPart = {
 
   apply({ inside }, core) {
     const mask = core.tc?.membarrierRegistrationMask ?? 0;
-    inside.run(
-      REGISTRATIONS.filter((command) => (mask & command) !== 0).map((command) => remote.membarrier(command, 0, 0)),
-    );
+    for (const command of REGISTRATIONS) if ((mask & command) !== 0) inside.later(remote.membarrier(command, 0, 0));
   },
 };

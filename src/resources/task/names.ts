@@ -1,6 +1,7 @@
 // The name of a thread: prctl(2) PR_SET_NAME. /proc/PID/task/TID/comm can be written by the process itself only.
 import { PR } from "../../kernel/abi/prctl.js";
 import { readThreadStat } from "../../kernel/proc/stat.js";
+import { remote } from "../../tracee/program.js";
 import type { TaskPart } from "../kind.js";
 
 export const names: TaskPart = {
@@ -17,7 +18,6 @@ export const names: TaskPart = {
   apply({ inside }, core) {
     const comm = core.threadCore?.comm || core.tc?.comm;
     if (comm === undefined) return;
-    using text = inside.text(comm);
-    inside.sys.prctlAt(PR.PR_SET_NAME, text.at, 0n, 0n, 0n);
+    inside.laterWith(Buffer.from(`${comm}\0`), (at) => remote.prctlAt(PR.PR_SET_NAME, at, 0n, 0n, 0n));
   },
 };

@@ -22,6 +22,6 @@ export const parentDeathSignal: TaskPart = {
 
   apply({ inside }, core) {
     const signal = core.threadCore?.pdeathSig ?? 0;
-    if (signal !== 0) inside.sys.prctl(PR.PR_SET_PDEATHSIG, BigInt(signal), 0n, 0n, 0n);
+    if (signal !== 0) inside.later(remote.prctl(PR.PR_SET_PDEATHSIG, BigInt(signal), 0n, 0n, 0n));
   },
 };

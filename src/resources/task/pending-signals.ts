@@ -73,26 +73,27 @@ export function queueTraps(thread: RestoredThread, process: CoreEntry | undefine
   const { inside, tracee } = thread;
   const pid = BigInt(tracee.pid);
   const signal = BigInt(SIG.SIGTRAP);
-  for (const bytes of trapsIn(thread.core.threadCore?.signalsP)) {
+  for (const bytes of pendingIn(thread.core.threadCore?.signalsP, SIG.SIGTRAP)) {
     using room = inside.holding(bytes);
     mustWork(
       "rt_tgsigqueueinfo",
       inside.stepCall(syscalls.rt_tgsigqueueinfo.number, [pid, BigInt(tracee.tid), signal, room.at]),
     );
   }
-  for (const bytes of trapsIn(process?.tc?.signalsS)) {
+  for (const bytes of pendingIn(process?.tc?.signalsS, SIG.SIGTRAP)) {
     using room = inside.holding(bytes);
     mustWork("rt_sigqueueinfo", inside.stepCall(syscalls.rt_sigqueueinfo.number, [pid, signal, room.at]));
   }
 }
 
-/** Whether there is anything for `queueTraps` to do. */
-export const hasTraps = (core: CoreEntry): boolean =>
-  [core.threadCore?.signalsP, core.tc?.signalsS].some((entry) => trapsIn(entry).length > 0);
+/** Whether the signal is pending for the thread, or for the process of which it is the first. */
+export const isPending = (signal: number, { threadCore, tc }: CoreEntry): boolean =>
+  [threadCore?.signalsP, tc?.signalsS].some((entry) => pendingIn(entry, signal).length > 0);
 
-const isTrap = (bytes: Uint8Array) => siginfo.decode(bytes).si_signo === SIG.SIGTRAP;
-const trapsIn = (entry: SignalQueueEntry | undefined): Uint8Array[] =>
-  (entry?.signals ?? []).map(({ siginfo: bytes }) => bytes).filter(isTrap);
+const pendingIn = (entry: SignalQueueEntry | undefined, signal: number): Uint8Array[] =>
+  (entry?.signals ?? [])
+    .map(({ siginfo: bytes }) => bytes)
+    .filter((bytes) => siginfo.decode(bytes).si_signo === signal);
 
 function mustWork(call: string, result: bigint): void {
   if (isFailure(result)) throw new SyscallError(call, -Number(result), ["SIGTRAP"]);

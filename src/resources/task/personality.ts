@@ -1,5 +1,6 @@
 // Execution domain and its flags (ADDR_NO_RANDOMIZE and the like): personality(2).
 import { readProc } from "../../kernel/proc/read.js";
+import { remote } from "../../tracee/program.js";
 import type { TaskPart } from "../kind.js";
 
 export const personality: TaskPart = {
@@ -13,6 +14,6 @@ export const personality: TaskPart = {
   },
 
   apply({ inside }, core) {
-    inside.sys.personality(BigInt(core.tc?.personality ?? 0));
+    inside.later(remote.personality(BigInt(core.tc?.personality ?? 0)));
   },
 };

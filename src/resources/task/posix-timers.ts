@@ -8,6 +8,7 @@ import { i32, struct } from "../../kernel/declare/struct.js";
 import { unless } from "../../kernel/errno.js";
 import { type PosixTimer, readTimers } from "../../kernel/proc/timers.js";
 import type { DumpedThread, RestoredThread, TaskPart } from "../kind.js";
+import { CpuTimers } from "./cpu-timers.js";
 
 const SIGEV = { signal: 0, none: 1, thread: 2 } as const;
 const SIGEV_THREAD_ID = 4;
@@ -19,12 +20,15 @@ export const posixTimers: TaskPart = {
   stage: "last",
   limits: [
     "a timer whose signal was pending counts its overruns from the restore on: the kernel tells them on delivery only",
+    "timer_getoverrun(2) has nothing to tell until the next signal",
+    "a timer that is set for a date goes on with the time that was left, as in CRIU",
   ],
 
-  collect(thread, core) {
+  collect(thread, core, context) {
     if (core.tc === undefined) return;
     core.tc.timers ??= create(TaskTimersEntrySchema);
     core.tc.timers.posix = (readTimers(thread.process.pid) ?? []).map((timer) => collectTimer(thread, timer));
+    context.once(CpuTimers).add(thread.process.pid, core.tc.timers.posix);
   },
 
   apply(thread, core) {
@@ -33,7 +37,7 @@ export const posixTimers: TaskPart = {
     const chosen = chooseIds(thread, true);
     for (const timer of timers) {
       if (!chosen) skipTo(thread, timer.itId);
-      createTimer(thread, timer);
+      createTimer(makerOf(thread, timer), timer);
       arm(thread, timer);
     }
     if (chosen) chooseIds(thread, false);
@@ -60,6 +64,7 @@ function collectTimer({ inside }: DumpedThread, timer: PosixTimer): PosixTimerEn
 
 /** Kernel 6.15: a process may say that it names the ids itself. False: older kernels count. */
 function chooseIds({ inside }: RestoredThread, on: boolean): boolean {
+  inside.flush();
   return (
     unless("EINVAL", () => inside.sys.prctl(PR.PR_TIMER_CREATE_RESTORE_IDS, on ? 1n : 0n, 0n, 0n, 0n)) !== undefined
   );
@@ -73,6 +78,11 @@ function skipTo({ inside }: RestoredThread, id: number): void {
     inside.sys.timer_delete(value);
     if (value >= id - 1) return;
   }
+}
+
+/** The time of a thread is counted by a timer that it made itself. */
+function makerOf(thread: RestoredThread, { cpuThreadId }: PosixTimerEntry): RestoredThread {
+  return thread.process.threads.find(({ tracee }) => tracee.tid === cpuThreadId) ?? thread;
 }
 
 function createTimer({ inside }: RestoredThread, timer: PosixTimerEntry): void {

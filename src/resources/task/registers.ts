@@ -13,14 +13,14 @@ import { user_desc } from "../../kernel/abi/ptrace.js";
 import { struct, u64 } from "../../kernel/declare/struct.js";
 import { unless } from "../../kernel/errno.js";
 import { StasisError } from "../../report/error.js";
+import { runsCompatCode, USER_CS } from "../../tracee/compat.js";
 import { remote } from "../../tracee/program.js";
 import { asksFor } from "../../tracee/questions.js";
 import { resumed } from "../../tracee/sigframe.js";
 import type { Registers, Tracee } from "../../tracee/tracee.js";
 import type { DumpedThread, TaskPart } from "../kind.js";
+import { asCalled, findCall } from "./timed-call.js";
 
-/** Code segment of 64-bit user code: arch/x86/include/asm/segment.h, __USER_CS. */
-const USER_CS = 0x33n;
 /** Entries of the GDT that set_thread_area(2) fills: GDT_ENTRY_TLS_MIN and the next two. */
 const TLS_ENTRIES = [12, 13, 14] as const;
 const pointer = struct("pointer", 8, { value: [0, u64] });
@@ -30,14 +30,20 @@ export const registers: TaskPart = {
   name: "registers",
   of: "thread",
   stage: "after-memory",
+  limits: [
+    "of 32-bit code, a call that was interrupted does not keep the time that was left, and one of socketcall(2) or ipc(2) may end with EINTR",
+    "speculation control, prctl(2) PR_SET_SPECULATION_CTRL, is not carried over",
+  ],
   asks: [clearTidAddress],
 
   collect(thread, core) {
-    if (thread.registers.cs !== USER_CS) throw compat(thread);
-    const state = resumed(thread.registers);
+    const isCompat = runsCompatCode(thread.registers);
+    if (thread.registers.cs !== USER_CS && !isCompat) throw otherSegment(thread);
+    findCall(thread);
+    const state = resumed(asCalled(thread.registers, thread.tracee.timedCall?.number));
     core.threadInfo = create(ThreadInfoX86Schema, {
       clearTidAddr: thread.answers.of(clearTidAddress).value,
-      gpregs: create(UserX86RegsEntrySchema, { ...imageNames(state), mode: UserX86RegsMode.NATIVE }),
+      gpregs: create(UserX86RegsEntrySchema, isCompat ? compatRegisters(state) : nativeRegisters(state)),
       tls: TLS_ENTRIES.flatMap((entry) => threadArea(thread.tracee, entry)),
     });
   },
@@ -45,7 +51,7 @@ export const registers: TaskPart = {
   apply({ inside, tracee }, core) {
     const info = core.threadInfo;
     if (info === undefined) return;
-    inside.sys.set_tid_address(info.clearTidAddr);
+    inside.later(remote.set_tid_address(info.clearTidAddr));
     for (const entry of info.tls) if (entry.usable) setThreadArea(tracee, entry);
   },
 };
@@ -55,11 +61,36 @@ export function registersOf(core: CoreEntry, now: Registers): Registers {
   const saved = core.threadInfo?.gpregs;
   if (saved === undefined) return now;
   const { origAx, fsBase, gsBase, $typeName: _type, $unknown: _unknown, mode: _mode, ...same } = saved;
-  return { ...same, orig_ax: origAx, fs_base: fsBase, gs_base: gsBase };
+  const registers = { ...same, orig_ax: origAx, fs_base: fsBase, gs_base: gsBase };
+  return isCompatCore(core) ? { ...registers, ...basesOf(core), orig_ax: NOT_IN_A_SYSCALL } : registers;
+}
+const NOT_IN_A_SYSCALL = 0xffffffffffffffffn;
+
+/** Whether the thread runs 32-bit code. */
+export const isCompatCore = (core: CoreEntry): boolean => core.threadInfo?.gpregs?.mode === UserX86RegsMode.COMPAT;
+
+function nativeRegisters({ orig_ax, fs_base, gs_base, ...same }: Registers) {
+  return { ...same, origAx: orig_ax, fsBase: fs_base, gsBase: gs_base, mode: UserX86RegsMode.NATIVE };
 }
 
-function imageNames({ orig_ax, fs_base, gs_base, ...same }: Registers) {
-  return { ...same, origAx: orig_ax, fsBase: fs_base, gsBase: gs_base };
+/** 32 bits of those that 32-bit code has; no others. */
+function compatRegisters({ bx, cx, dx, si, di, bp, ax, orig_ax, ip, flags, sp, cs, ss, ds, es, fs, gs }: Registers) {
+  const word = (value: bigint) => BigInt.asUintN(32, value);
+  return {
+    ...{ r15: 0n, r14: 0n, r13: 0n, r12: 0n, r11: 0n, r10: 0n, r9: 0n, r8: 0n, fsBase: 0n, gsBase: 0n },
+    ...{ bx: word(bx), cx: word(cx), dx: word(dx), si: word(si), di: word(di), bp: word(bp), ax: word(ax) },
+    ...{ origAx: word(orig_ax), ip: word(ip), flags: word(flags), sp: word(sp), cs, ss, ds, es, fs, gs },
+    mode: UserX86RegsMode.COMPAT,
+  };
+}
+
+/** Where its segments begin: in the descriptors that it has set (set_thread_area(2)). */
+function basesOf({ threadInfo }: CoreEntry) {
+  const baseOf = (selector = 0n) => {
+    const entry = threadInfo?.tls.find(({ entryNumber }) => BigInt(entryNumber) === selector >> 3n);
+    return BigInt(entry?.baseAddr ?? 0);
+  };
+  return { fs_base: baseOf(threadInfo?.gpregs?.fs), gs_base: baseOf(threadInfo?.gpregs?.gs) };
 }
 
 /** Bits of the last word of struct user_desc: arch/x86/include/uapi/asm/ldt.h. */
@@ -111,12 +142,12 @@ function setThreadArea({ tracer, tid }: Tracee, entry: UserDescT): void {
   );
 }
 
-function compat({ process: { pid, comm }, registers: { cs } }: DumpedThread): StasisError {
+function otherSegment({ process: { pid, comm }, registers: { cs } }: DumpedThread): StasisError {
   return new StasisError({
     code: "TASK_UNSUPPORTED",
     doing: "dump",
     subject: { kind: "process", pid, comm },
-    reason: `it runs 32-bit code (cs 0x${cs.toString(16)})`,
-    remedy: "run its 64-bit build",
+    reason: `it runs code of a segment of its own (cs 0x${cs.toString(16)})`,
+    remedy: "try again when it has left that",
   });
 }

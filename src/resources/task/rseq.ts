@@ -2,6 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 import { RseqEntrySchema } from "../../images/format/entries.js";
 import { ptrace_rseq_configuration } from "../../kernel/abi/ptrace.js";
+import { remote } from "../../tracee/program.js";
 import type { TaskPart } from "../kind.js";
 
 export const rseq: TaskPart = {
@@ -24,6 +25,6 @@ export const rseq: TaskPart = {
 
   apply({ inside }, core) {
     const saved = core.threadCore?.rseqEntry;
-    if (saved !== undefined) inside.sys.rseq(saved.rseqAbiPointer, saved.rseqAbiSize, 0, saved.signature);
+    if (saved !== undefined) inside.later(remote.rseq(saved.rseqAbiPointer, saved.rseqAbiSize, 0, saved.signature));
   },
 };

@@ -1,10 +1,14 @@
 // What a process does on each signal: rt_sigaction(2). core_entry.tc.sigactions has 62, SIGKILL and SIGSTOP left out.
 import { create } from "@bufbuild/protobuf";
 import { type CoreEntry, type SaEntry, SaEntrySchema } from "../../images/format/entries.js";
-import { k_sigaction, SIG, SIG_IGN, SIGNAL_COUNT, SIGSET_BYTES } from "../../kernel/abi/signal.js";
-import { asAddress, NULL } from "../../kernel/brand.js";
+import { compat_sigaction, k_sigaction, SIG, SIG_IGN, SIGNAL_COUNT, SIGSET_BYTES } from "../../kernel/abi/signal.js";
+import { NULL } from "../../kernel/brand.js";
+import { isFailure } from "../../kernel/declare/syscall.js";
+import { SyscallError } from "../../kernel/errno.js";
 import { syscalls } from "../../kernel/syscalls.js";
+import { compatNumber, runsCompatCode } from "../../tracee/compat.js";
 import type { Inside } from "../../tracee/inside.js";
+import { lowRoom } from "../../tracee/low-room.js";
 import { remote } from "../../tracee/program.js";
 import { asksFor } from "../../tracee/questions.js";
 import type { TaskPart } from "../kind.js";
@@ -12,7 +16,6 @@ import type { TaskPart } from "../kind.js";
 const settable = Array.from({ length: SIGNAL_COUNT }, (_, index) => index + 1).filter(
   (signal) => signal !== SIG.SIGKILL && signal !== SIG.SIGSTOP,
 );
-const SIZE = BigInt(k_sigaction.sizeBytes);
 const questions = settable.map((signal) =>
   asksFor(k_sigaction, (at) => remote.rt_sigaction(signal, NULL, at, SIGSET_BYTES)),
 );
@@ -23,11 +26,12 @@ export const signalActions: TaskPart = {
   stage: "last",
   asks: questions,
 
-  collect({ answers }, core) {
+  collect({ answers, registers }, core) {
     if (core.tc === undefined) return;
+    const compat = runsCompatCode(registers) ? { compatSigaction: true } : {};
     core.tc.sigactions = questions.map((question) => {
       const { handler, flags, restorer, mask } = answers.of(question);
-      return create(SaEntrySchema, { sigaction: handler, flags, restorer, mask });
+      return create(SaEntrySchema, { sigaction: handler, flags, restorer, mask, ...compat });
     });
   },
 
@@ -37,17 +41,13 @@ export const signalActions: TaskPart = {
    */
   apply({ inside }, core) {
     const actions = core.tc?.sigactions ?? [];
-    using none = inside.holding(new Uint8Array(k_sigaction.sizeBytes));
-    inside.run(settable.map((signal) => remote.rt_sigaction(signal, none.at, NULL, SIGSET_BYTES)));
-    const wanted = actions
-      .map((action, index) => ({ action, signal: settable[index] ?? 0 }))
-      .filter(({ action }) => !isDefault(action));
-    using room = inside.holding(Buffer.concat([new Uint8Array(), ...wanted.map(({ action }) => encode(action))]));
-    inside.run(
-      wanted.map(({ signal }, index) =>
-        remote.rt_sigaction(signal, asAddress(room.at + BigInt(index) * SIZE), NULL, SIGSET_BYTES),
-      ),
-    );
+    for (const [index, signal] of settable.entries()) {
+      const action = actions[index];
+      set(inside, signal, new Uint8Array(k_sigaction.sizeBytes));
+      if (action === undefined || isDefault(action)) continue;
+      if (action.compatSigaction) setCompatAction(inside, signal, action);
+      else set(inside, signal, encode(action));
+    }
   },
 };
 
@@ -60,6 +60,25 @@ export function ignoreTraps(inside: Inside, core: CoreEntry): void {
   if (action?.sigaction !== SIG_IGN) return;
   using room = inside.holding(encode(action));
   inside.stepCall(syscalls.rt_sigaction.number, [BigInt(SIG.SIGTRAP), room.at, 0n, BigInt(SIGSET_BYTES)]);
+}
+
+function set(inside: Inside, signal: number, action: Uint8Array): void {
+  inside.laterWith(action, (at) => remote.rt_sigaction(signal, at, NULL, SIGSET_BYTES));
+}
+
+/** The kernel remembers by which call an action was set, and makes the signal frames of that: arch/x86/kernel/signal.c, is_ia32_frame(). */
+function setCompatAction(inside: Inside, signal: number, { sigaction, flags, restorer, mask }: SaEntry): void {
+  const [handler, bits, end] = [sigaction, flags, restorer].map(Number);
+  const bytes = compat_sigaction.encode({
+    sa_handler: handler ?? 0,
+    sa_flags: bits ?? 0,
+    sa_restorer: end ?? 0,
+    sa_mask: new Uint8Array(BigUint64Array.of(mask).buffer),
+  });
+  using room = lowRoom(inside, bytes);
+  const words = [BigInt(signal), room.at, 0n, BigInt(SIGSET_BYTES)];
+  const result = inside.compatCall(compatNumber.rt_sigaction, words);
+  if (isFailure(result)) throw new SyscallError("rt_sigaction", -Number(result), [String(signal), "of 32-bit code"]);
 }
 
 function isDefault({ sigaction, flags, mask }: SaEntry): boolean {

@@ -1,5 +1,6 @@
 // Blocked signals of a thread: sigprocmask(2). Read from outside; set with ptrace when the thread is let go.
-import type { CoreEntry } from "../../images/format/entries.js";
+import { isFieldSet } from "@bufbuild/protobuf";
+import { type CoreEntry, ThreadCoreEntrySchema } from "../../images/format/entries.js";
 import type { TaskPart } from "../kind.js";
 
 export const signalMask: TaskPart = {
@@ -18,6 +19,8 @@ export const signalMask: TaskPart = {
 };
 
 /** The mask that the thread gets when it is let go. */
-export function maskOf(core: CoreEntry): bigint {
-  return core.threadCore?.blkSigset ?? core.tc?.blkSigset ?? 0n;
+export function maskOf({ threadCore, tc }: CoreEntry): bigint {
+  // CRIU has that of the first thread where old images have it.
+  const isHere = threadCore !== undefined && isFieldSet(threadCore, ThreadCoreEntrySchema.field.blkSigset);
+  return (isHere ? threadCore.blkSigset : tc?.blkSigset) ?? 0n;
 }

@@ -30,9 +30,7 @@ export const signalStack: TaskPart = {
     const saved = core.threadCore?.sas;
     if (saved === undefined) return;
     // Being on the stack shows in the stack pointer; it is not something that can be set.
-    using room = inside.holding(
-      stack_t.encode({ ss_sp: saved.ssSp, ss_flags: saved.ssFlags & ~SS_ONSTACK, ss_size: saved.ssSize }),
-    );
-    inside.sys.sigaltstack(room.at, NULL);
+    const stack = stack_t.encode({ ss_sp: saved.ssSp, ss_flags: saved.ssFlags & ~SS_ONSTACK, ss_size: saved.ssSize });
+    inside.laterWith(stack, (at) => remote.sigaltstack(at, NULL));
   },
 };

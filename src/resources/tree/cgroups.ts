@@ -3,7 +3,12 @@
 import { asPid, type Pid } from "../../kernel/brand.js";
 import { type CgroupMembership, readCgroups, readThreadCgroups } from "../../kernel/proc/cgroup.js";
 import { StasisError } from "../../report/error.js";
-import type { FrozenProcess } from "../../tracee/freeze.js";
+
+interface Members {
+  readonly pid: Pid;
+  readonly comm: string;
+  readonly threads: readonly { readonly tid: Pid }[];
+}
 
 export class Cgroups {
   readonly #own: readonly CgroupMembership[];
@@ -13,7 +18,7 @@ export class Cgroups {
   }
 
   /** Throws StasisError when a thread of the process is in another group than stasis itself. */
-  check({ pid, comm, threads }: FrozenProcess): void {
+  check({ pid, comm, threads }: Members): void {
     for (const { tid } of threads) {
       const other = (readThreadCgroups(pid, asPid(tid)) ?? []).find(
         (theirs) => !this.#own.some((ours) => isSame(ours, theirs)),

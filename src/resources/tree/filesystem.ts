@@ -9,6 +9,7 @@ import { readProcLink } from "../../kernel/proc/read.js";
 import { statOf } from "../../kernel/stat.js";
 import { sys } from "../../kernel/syscalls.js";
 import type { Inside } from "../../tracee/inside.js";
+import { remote } from "../../tracee/program.js";
 import type { DumpContext, DumpedProcess } from "../kind.js";
 
 export function collectFilesystem(process: DumpedProcess, context: DumpContext): FsEntry {
@@ -41,10 +42,9 @@ export function applyFilesystem(
   directories: { root: TargetFd | undefined; cwd: TargetFd },
 ): void {
   if (directories.root !== undefined) {
-    inside.sys.fchdir(directories.root);
-    using here = inside.text(".");
-    inside.sys.chroot(here.at);
+    inside.later(remote.fchdir(directories.root));
+    inside.laterWith(Buffer.from(".\0"), (here) => remote.chroot(here));
   }
-  inside.sys.fchdir(directories.cwd);
-  inside.sys.umask(entry.umask);
+  inside.later(remote.fchdir(directories.cwd));
+  inside.later(remote.umask(entry.umask));
 }

@@ -13,7 +13,7 @@ import { Scope } from "../../kernel/scope.js";
 import { syscalls } from "../../kernel/syscalls.js";
 import { StasisError } from "../../report/error.js";
 import type { Inside } from "../../tracee/inside.js";
-import { cloneTask } from "../../tracee/offspring.js";
+import { type Birth, cloneTask, cloneTasks } from "../../tracee/offspring.js";
 import { waitFor } from "../../tracee/wait.js";
 
 /** What must be known of a task to make it. */
@@ -70,25 +70,31 @@ class Growth<Task extends Sprout<Task>> {
       task.children,
       (child) => ownSession && child.sid === born && child.sid !== child.pid,
     );
-    for (const child of before) this.#child(grown, child, born);
+    this.#children(grown, before, born);
     if (ownSession) {
       inside.sys.setsid();
       this.options.led(grown);
     }
     const session = ownSession ? task.pid : born;
     this.#members.set(session, [...(this.#members.get(session) ?? []), { grown, parent }]);
-    for (const child of after) this.#child(grown, child, session);
+    this.#children(grown, after, session);
   }
 
-  #child(parent: Grown<Task>, child: Task, session: number): void {
-    const inherits = child.sid === child.pid || child.sid === session || child.sid === 0;
-    if (!inherits) {
-      this.#orphans.push({ parent, child });
-      return;
-    }
-    this.options.before(child, parent.task);
-    const inside = birth(parent.inside, child, this.options.sharing(child, parent.task));
-    this.#add(parent, { task: child, inside }, session);
+  /** Brothers are made in one run of their parent, and each grows its own children then. */
+  #children(parent: Grown<Task>, children: readonly Task[], session: number): void {
+    const [heirs, orphans] = split(
+      children,
+      (child) => child.sid === child.pid || child.sid === session || child.sid === 0,
+    );
+    this.#orphans.push(...orphans.map((child) => ({ parent, child })));
+    for (const child of heirs) this.options.before(child, parent.task);
+    const births = heirs.map((child) => ({ ...birthOf(child, this.options.sharing(child, parent.task)), child }));
+    const grown: Grown<Task>[] = [];
+    cloneTasks(parent.inside, births, ({ child: task }, inside) => {
+      grown.push({ task, inside });
+      this.options.born({ task, inside });
+    });
+    for (const one of grown) this.under(one, session, parent.inside);
   }
 
   #add(parent: Grown<Task>, grown: Grown<Task>, session: number): void {
@@ -115,14 +121,8 @@ class Growth<Task extends Sprout<Task>> {
   }
 }
 
-function birth<Task extends Sprout<Task>>(parent: Inside, child: Task, sharing: bigint): Inside {
-  return cloneTask(parent, {
-    tid: child.pid,
-    comm: child.comm,
-    flags: sharing,
-    exitSignal: SIG.SIGCHLD,
-    as: "process",
-  });
+function birthOf<Task extends Sprout<Task>>({ pid, comm }: Task, sharing: bigint): Birth {
+  return { tid: pid, comm, flags: sharing, exitSignal: SIG.SIGCHLD, as: "process" };
 }
 
 function asSibling<Task extends Sprout<Task>>(sibling: Inside, { pid, comm }: Task): Inside {
@@ -156,7 +156,7 @@ function adopted<Task extends Sprout<Task>>(parent: Inside, member: Inside, chil
     as: "process",
   });
   try {
-    return birth(between, child, 0n);
+    return cloneTask(between, birthOf(child, 0n));
   } finally {
     parent.sys.prctl(PR.PR_SET_CHILD_SUBREAPER, 1n, 0n, 0n, 0n);
     end(between, member);
@@ -181,15 +181,15 @@ export function joinGroups<Task extends Sprout<Task>>(grown: readonly Grown<Task
   const pids = new Set(grown.map(({ task }) => task.pid));
   for (const { task, inside } of grown) if (task.pgid === task.pid && task.sid !== task.pid) inside.sys.setpgid(0, 0);
   // The stand-in of a session leaves its group behind, too.
-  const groupOf = ({ inside }: Grown<Task>) => readStat(inside.tracee.pid)?.pgrp;
-  const there = new Set(grown.map(groupOf));
+  const groups = new Map(grown.map((one) => [one, readStat(one.inside.tracee.pid)?.pgrp]));
+  const there = new Set(groups.values());
   using standIns = new Scope();
   for (const one of grown) {
     const { task, inside } = one;
     const { pgid, pid } = task;
     // A task of the session that we were started in, in a group of ours, stays where it was born.
     if (pgid === pid || pgid === outerPgid || pgid === 0) continue;
-    if (groupOf(one) === pgid) continue;
+    if (groups.get(one) === pgid) continue;
     if (!pids.has(pgid) && !there.has(pgid)) openGroup(inside, pgid, standIns);
     there.add(pgid);
     joinGroup(inside, task);

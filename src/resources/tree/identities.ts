@@ -52,6 +52,8 @@ const compared: readonly NamespaceName[] = [
   "time_for_children",
 ];
 
+type Task = Pick<FrozenProcess, "pid" | "comm" | "living">;
+
 export class Identities {
   readonly #vm = new Shared(KCMP.KCMP_VM);
   readonly #files = new Shared(KCMP.KCMP_FILES);
@@ -69,7 +71,7 @@ export class Identities {
   }
 
   /** Throws StasisError when the task lives in a namespace of its own, or in the address space of another. */
-  of(task: FrozenProcess): TaskKobjIdsEntry {
+  of(task: Task): TaskKobjIdsEntry {
     const namespaces = readNamespaces(task.living);
     for (const name of compared) {
       if (namespaces?.[name] !== this.#namespaces?.[name]) throw ownNamespace(task, name);
@@ -99,7 +101,7 @@ export class Identities {
   }
 }
 
-function ownNamespace({ pid, comm }: FrozenProcess, name: NamespaceName): StasisError {
+function ownNamespace({ pid, comm }: Task, name: NamespaceName): StasisError {
   return new StasisError({
     code: "TREE_UNSUPPORTED",
     doing: "dump",
@@ -109,7 +111,7 @@ function ownNamespace({ pid, comm }: FrozenProcess, name: NamespaceName): Stasis
   });
 }
 
-function sharedMemory({ pid, comm }: FrozenProcess, owner: Pid): StasisError {
+function sharedMemory({ pid, comm }: Task, owner: Pid): StasisError {
   return new StasisError({
     code: "TREE_UNSUPPORTED",
     doing: "dump",

@@ -37,7 +37,7 @@ export function emptyCore(process: DumpedProcess, isLeader: boolean): CoreEntry 
   const core = create(CoreEntrySchema, { mtype: CoreEntry_March.X86_64, threadCore: create(ThreadCoreEntrySchema) });
   if (!isLeader) return core;
   core.tc = create(TaskCoreEntrySchema, {
-    taskState: process.stoppedBy === undefined ? TaskState.ALIVE : TaskState.STOPPED,
+    taskState: TaskState.ALIVE,
     exitCode: 0,
     personality: 0,
     flags: process.stat.flags >>> 0,
@@ -49,8 +49,14 @@ export function emptyCore(process: DumpedProcess, isLeader: boolean): CoreEntry 
     core.threadCore = create(ThreadCoreEntrySchema, { futexRla: 0n, futexRlaLen: 0 });
     core.tc.exitCode = process.stat.exitCode;
   }
-  if (process.stoppedBy !== undefined) core.tc.stopSigno = process.stoppedBy;
+  if (process.stoppedBy !== undefined) setStopped(core, process.stoppedBy);
   return core;
+}
+
+export function setStopped({ tc }: CoreEntry, signal: number): void {
+  if (tc === undefined) return;
+  tc.taskState = TaskState.STOPPED;
+  tc.stopSigno = signal;
 }
 
 /** A zombie has nothing left but how it ended. */

@@ -19,11 +19,26 @@ test("half a pair is refused", () => {
 });
 
 test("pairs of any values are read as they are", () => {
+  const type = fc.bigInt({ min: 0n, max: (1n << 32n) - 1n });
   const word = fc.bigInt({ min: 0n, max: (1n << 64n) - 1n });
   fc.assert(
-    fc.property(fc.array(fc.tuple(word, word)), (pairs) => {
+    fc.property(fc.array(fc.tuple(type, word)), (pairs) => {
       const words = BigUint64Array.from(pairs.flat());
       assert.deepEqual(parseAuxv(new Uint8Array(words.buffer)), pairs);
+    }),
+  );
+});
+
+test("so are those of a 32-bit process", () => {
+  const word = fc.integer({ min: 1, max: 0xffffffff });
+  const pairs = fc.array(fc.tuple(word, word), { minLength: 2 }).filter(({ length }) => length % 2 === 0);
+  fc.assert(
+    fc.property(pairs, (wanted) => {
+      const found = parseAuxv(new Uint8Array(Uint32Array.from(wanted.flat()).buffer));
+      assert.deepEqual(
+        found,
+        wanted.map((pair) => pair.map(BigInt)),
+      );
     }),
   );
 });

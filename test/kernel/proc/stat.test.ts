@@ -27,6 +27,7 @@ test("the fields of stat are those of the man page", () => {
     endCode: 6963245n,
     startStack: 140732386531024n,
     exitSignal: 17,
+    processor: 1,
     rtPriority: 7,
     policy: 1,
     startData: 8863072n,

@@ -80,6 +80,8 @@ int main(void)
 	struct sigaction action = { .sa_sigaction = on_break, .sa_flags = SA_SIGINFO };
 	must(sigaction(SIGRTMIN, &action, NULL));
 	int read_lease = lease("read-lease", O_RDONLY, F_RDLCK), write_lease = lease("write-lease", O_RDWR, F_WRLCK);
+	int program_lease = lease("program.so", O_RDWR, F_WRLCK);
+	must(fchmod(program_lease, 0755));
 	int breaking = lease("breaking", O_RDONLY, F_RDLCK), downgrading = lease("downgrading", O_RDWR, F_WRLCK);
 	expect(!can_open("breaking", O_WRONLY) && !can_open("downgrading", O_RDONLY) && told_times == 2);
 	ready();
@@ -92,6 +94,7 @@ int main(void)
 	int other = must(open("owned", O_RDWR));
 	prove("description", owner(other, 20) == -1 && owner(other, 29) == -1 && owner(other, 30) == 0 && range(owned, F_OFD_SETLK, F_WRLCK, 20, 10) == 0);
 	prove("silent", told_times == 2);
+	prove_equal("program", fcntl(program_lease, F_GETLEASE), F_WRLCK);
 	prove_equal("breaking", fcntl(breaking, F_GETLEASE), F_UNLCK);
 	prove("downgrading", fcntl(downgrading, F_GETLEASE) == F_RDLCK && !can_open("downgrading", O_RDONLY));
 	prove("read", fcntl(read_lease, F_GETLEASE) == F_RDLCK && can_open("read-lease", O_RDONLY));

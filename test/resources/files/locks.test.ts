@@ -17,6 +17,7 @@ provesAfterTrip("file locks and leases", {
       description: "a range that belongs to the open file",
       read: "a read lease is held",
       write: "a write lease is held",
+      program: "a write lease on a program's file is held, nobody has looked into that",
       breaking: "a lease that somebody waits for stays so",
       downgrading: "a write lease that is to become a read lease stays so",
       silent: "nobody is told of that twice",

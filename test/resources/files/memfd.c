@@ -70,6 +70,7 @@ static int receive_file(int from)
 /* Answers in the next word of memory that it shares with its parent by a mapping alone. */
 static void child(volatile uint32_t *shared)
 {
+	shared[2] = 1;
 	for (;;) {
 		if (shared[0] != 0 && shared[1] == 0) shared[1] = shared[0] + 1;
 		usleep(1000);
@@ -118,6 +119,7 @@ int main(void)
 		closefrom(3);
 		child(words);
 	}
+	while (words[2] == 0) usleep(1000);
 
 	char *anonymous = must(mmap(NULL, 3 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
 	snprintf(path, sizeof path, "/proc/self/map_files/%lx-%lx", (long)anonymous, (long)anonymous + 3 * PAGE);

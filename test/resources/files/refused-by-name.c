@@ -9,6 +9,11 @@ enum { PAGE = 4096 };
 
 static int hold(const char *what)
 {
+	if (strcmp(what, "leased") == 0) {
+		int fd = open("leased", O_RDWR | O_CREAT, 0600);
+		if (fd < 0 || write(fd, "contents", 8) < 0 || unlink("leased") < 0) return -1;
+		return fcntl(fd, F_SETLEASE, F_WRLCK);
+	}
 	if (strcmp(what, "secret") == 0) {
 		int fd = syscall(SYS_memfd_secret, 0);
 		return fd < 0 ? fd : ftruncate(fd, PAGE);

@@ -5,6 +5,8 @@ import { type Service, startService } from "../../scenarios/round-trip.js";
 import { startProgram } from "../../support/program.js";
 
 const sentences: Readonly<Record<string, RegExp>> = {
+  leased:
+    /leased \(deleted\).*: it was deleted, and a write lease is held on it, which would break when its contents are read; have the program release the lease$/,
   secret:
     /fd 3 -> \/secretmem \(deleted\).*: it is secret memory \(memfd_secret\), which the kernel lets nobody read; have/,
   "secret-memory": /\/secretmem.*: it is secret memory \(memfd_secret\), which the kernel lets nobody read; have/,
@@ -29,7 +31,8 @@ describe("what cannot be dumped is refused by name", { concurrency: true }, () =
       await using program = await startProgram("refused-by-name", { arguments: [name] });
       const missing = /not here: .*/.exec(program.output())?.[0];
       if (missing !== undefined) return t.skip(missing);
-      await assert.rejects(service.client.dump({ pid: program.pid, imagesDirectory: service.images() }), { message });
+      const request = { pid: program.pid, imagesDirectory: service.images(), fileLocks: true };
+      await assert.rejects(service.client.dump(request), { message });
       program.signal("SIGUSR2");
       await program.waitFor("restored");
     });

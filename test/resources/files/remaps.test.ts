@@ -8,7 +8,7 @@ import { asTargetFd } from "../../../src/kernel/brand.js";
 import { readFdinfo } from "../../../src/kernel/proc/fdinfo.js";
 import { endingWith, startService } from "../../scenarios/round-trip.js";
 import { kernelView } from "../../support/kernel-view.js";
-import { startProgram } from "../../support/program.js";
+import { type Program, startProgram } from "../../support/program.js";
 import { provesAfterTrip } from "../../support/proofs.js";
 
 provesAfterTrip("files that their paths do not lead to", {
@@ -18,7 +18,7 @@ provesAfterTrip("files that their paths do not lead to", {
       linked: "a file that lost the name by which it was opened, and has another",
       twice: "two openings of it, by two names that are gone",
       parents: "one whose directory is gone, too",
-      leftovers: "no link of the dump or restore stays",
+      leftovers: "names that are gone stay gone",
       dead: "a file below /proc of a task that is gone",
       directory: "/proc of such a task as the current directory",
       namespaces: "namespaces by descriptor",
@@ -36,6 +36,38 @@ test("without --link-remap a file that lost its name and has another is refused,
     /remapped-files": its name was removed while it has others; pass --link-remap, or have it closed$/,
   );
   assert.deepEqual([kernelView(program.pid), readdirSync(program.directory)], before);
+});
+
+const linksIn = ({ directory }: Program) => readdirSync(directory).filter((name) => name.startsWith("link_remap"));
+
+test("the link of a dump that leaves the program running stays, so that its images can be restored, and goes then", async () => {
+  await using service = await startService();
+  await using program = await startProgram("remapped-files");
+  const imagesDirectory = service.images();
+  const options = { imagesDirectory, linkRemap: true };
+  await service.client.dump({ ...options, pid: program.pid, leaveRunning: true });
+  assert.equal(linksIn(program).length, 1);
+  await program.end();
+  await program.gone();
+  await service.client.restore(options);
+  assert.deepEqual(linksIn(program), []);
+  program.signal("SIGUSR2");
+  assert.match(await program.waitFor("restored"), /^linked: proved$/m);
+});
+
+test("a restore that fails leaves the link, and so the next one succeeds", async () => {
+  await using service = await startService();
+  await using program = await startProgram("remapped-files");
+  const options = { imagesDirectory: service.images(), linkRemap: true };
+  await service.client.dump({ ...options, pid: program.pid });
+  await program.gone();
+  const onNotify = ({ script }: { readonly script: string }) => script !== "post-restore";
+  await assert.rejects(service.client.restore(options, { onNotify }), /the post-restore notification was refused/);
+  assert.equal(linksIn(program).length, 1);
+  await service.client.restore(options);
+  assert.deepEqual(linksIn(program), []);
+  program.signal("SIGUSR2");
+  assert.match(await program.waitFor("restored"), /^linked: proved$/m);
 });
 
 const stasis = fileURLToPath(new URL("../../../../bin/stasis", import.meta.url));

@@ -11,3 +11,14 @@ provesAfterTrip("what the members of a family share", {
     },
   },
 });
+
+provesAfterTrip("descriptors with high numbers", {
+  "high-descriptors": {
+    proves: {
+      highest: "the highest that the limit allowed, above the one that it is now",
+      shared: "they are one open file",
+      flags: "each with its own flags",
+      full: "no other fits below the limit",
+    },
+  },
+});

@@ -11,4 +11,5 @@ provesAfterTrip("asynchronous I/O", {
       room: "and has as much room as before when it was read",
     },
   },
+  "aio-unfinished": { proves: { all: "requests that are under way when a program is stopped finish, each once" } },
 });

@@ -4,10 +4,12 @@ import { after, before, describe, test } from "node:test";
 import { SHMAT } from "../../../src/kernel/abi/shm.js";
 import { NULL } from "../../../src/kernel/brand.js";
 import { unless } from "../../../src/kernel/errno.js";
+import { readMaps } from "../../../src/kernel/proc/maps.js";
+import { readStat } from "../../../src/kernel/proc/stat.js";
 import { sys } from "../../../src/kernel/syscalls.js";
 import { statSegment } from "../../../src/resources/memory/shm.js";
-import { type Service, startService } from "../../scenarios/round-trip.js";
-import { type Program, startProgram } from "../../support/program.js";
+import { roundTrip, type Service, startService, until } from "../../scenarios/round-trip.js";
+import { buildProgram, type Program, startExecutable, startProgram } from "../../support/program.js";
 
 const IPC_CREAT = 0o1000;
 const IPC_RMID = 0;
@@ -118,4 +120,20 @@ describe("segments of a tree in the host's IPC namespace", () => {
     await service.client.restore({ imagesDirectory });
     await goesOn(program);
   });
+});
+
+test("the first segment of an IPC namespace, whose number and inode are 0, comes back", async () => {
+  await using holder = await startExecutable("/usr/bin/unshare", {
+    arguments: ["--ipc", "sleep", "inf"],
+    readyLine: "",
+  });
+  await until("it is in a namespace of its own", () => readStat(holder.pid)?.comm === "sleep");
+  const namespace = `--ipc=/proc/${holder.pid}/ns/ipc`;
+  await using service = await startService({ command: ["nsenter", namespace] });
+  await using program = await startExecutable("/usr/bin/nsenter", { arguments: [namespace, buildProgram("segment")] });
+  const segment = () => readMaps(program.pid).find(({ path }) => path.startsWith("/SYSV"))?.inode;
+  assert.equal(segment(), 0n);
+  await roundTrip(service, program.pid);
+  assert.equal(segment(), 0n);
+  await goesOn(program);
 });

@@ -20,4 +20,15 @@ provesAfterTrip("what a process was given", {
       oom: "its oom score adjustment",
     },
   },
+  "odd-process": {
+    proves: {
+      arguments: "arguments that were moved",
+      environment: "an environment that was moved",
+      vector: "an auxiliary vector of its own",
+      bounds: "the bounds of code, data and stack",
+      heap: "where the heap ends",
+      login: "who logged in",
+      personality: "that memory which can be read may be run, from then on and not before",
+    },
+  },
 });

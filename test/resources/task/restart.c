@@ -6,7 +6,7 @@
 #include <pthread.h>
 #include <sys/syscall.h>
 
-#define SECONDS 2
+#define SECONDS 3
 static const struct timespec timeout = { .tv_sec = SECONDS };
 
 static long long now_ms(void)
@@ -34,6 +34,13 @@ static void *sleeping_with_rest(void *nothing)
 	told("clock_nanosleep", began, syscall(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &timeout, &rest));
 	return nothing;
 }
+/* clock_nanosleep(2) that asks for no rest. */
+static void *sleeping_long(void *nothing)
+{
+	long long began = now_ms();
+	told("silent_nanosleep", began, syscall(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &timeout, NULL));
+	return nothing;
+}
 static void *polling(void *nothing)
 {
 	long long began = now_ms();
@@ -50,11 +57,16 @@ static void *waiting(void *nothing)
 
 int main(void)
 {
-	void *(*const threads[])(void *) = { sleeping, sleeping_with_rest, polling, waiting };
-	pthread_t thread[4];
-	for (int i = 0; i < 4; i++) must(-pthread_create(&thread[i], NULL, threads[i], NULL));
+	void *(*const threads[])(void *) = { sleeping, sleeping_with_rest, polling, waiting, sleeping_long };
+	pthread_t thread[5];
+	sigset_t told_by;
+	sigemptyset(&told_by);
+	sigaddset(&told_by, SIGUSR2);
+	pthread_sigmask(SIG_BLOCK, &told_by, NULL); /* it would end the call of whoever takes it */
+	for (int i = 0; i < 5; i++) must(-pthread_create(&thread[i], NULL, threads[i], NULL));
+	pthread_sigmask(SIG_UNBLOCK, &told_by, NULL);
 	ready();
-	for (int i = 0; i < 4; i++) pthread_join(thread[i], NULL);
+	for (int i = 0; i < 5; i++) pthread_join(thread[i], NULL);
 	wait_until_told();
 	restored();
 }

@@ -20,4 +20,19 @@ provesAfterTrip("timers", {
       thread: "a timer that signals one thread goes on doing so",
     },
   },
+  "timer-clocks": {
+    view: ({ pid }) => readTimers(pid),
+    proves: {
+      owner: "a timer of the processor time of the thread that made it",
+      realtime: "CLOCK_REALTIME, by signal, to a thread, and silent, each with the time left, its interval and its id",
+      monotonic: "CLOCK_MONOTONIC",
+      boottime: "CLOCK_BOOTTIME",
+      tai: "CLOCK_TAI",
+      realtime_alarm: "CLOCK_REALTIME_ALARM, where there is such a clock",
+      boottime_alarm: "CLOCK_BOOTTIME_ALARM, where there is such a clock",
+      process: "CLOCK_PROCESS_CPUTIME_ID",
+      thread: "CLOCK_THREAD_CPUTIME_ID",
+      named: "the processor time of a thread by its number",
+    },
+  },
 });

@@ -7,16 +7,28 @@
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { ThreadInfoArm } from "./arm_pb.js";
+import { file_arm } from "./arm_pb.js";
 import type { ThreadInfoAarch64 } from "./arm64_pb.js";
 import { file_arm64 } from "./arm64_pb.js";
 import type { CredsEntry } from "./credentials_pb.js";
 import { file_credentials } from "./credentials_pb.js";
 import type { TaskRlimitsEntry } from "./limits_pb.js";
 import { file_limits } from "./limits_pb.js";
+import type { ThreadInfoLoongarch64 } from "./loongarch64_pb.js";
+import { file_loongarch64 } from "./loongarch64_pb.js";
+import type { ThreadInfoMips } from "./mips_pb.js";
+import { file_mips } from "./mips_pb.js";
 import type { SignalQueueEntry } from "./pending-signals_pb.js";
 import { file_pending_signals } from "./pending-signals_pb.js";
+import type { ThreadInfoPpc64 } from "./ppc64_pb.js";
+import { file_ppc64 } from "./ppc64_pb.js";
+import type { ThreadInfoRiscv64 } from "./riscv64_pb.js";
+import { file_riscv64 } from "./riscv64_pb.js";
 import type { RseqEntry } from "./rseq_pb.js";
 import { file_rseq } from "./rseq_pb.js";
+import type { ThreadInfoS390 } from "./s390_pb.js";
+import { file_s390 } from "./s390_pb.js";
 import { file_show } from "./show_pb.js";
 import type { SaEntry } from "./signal-actions_pb.js";
 import { file_signal_actions } from "./signal-actions_pb.js";
@@ -30,7 +42,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file core.proto.
  */
 export const file_core: GenFile = /*@__PURE__*/
-  fileDesc("Cgpjb3JlLnByb3RvEg1zdGFzaXMuaW1hZ2VzIrMFCg1UYXNrQ29yZUVudHJ5EiIKCnRhc2tfc3RhdGUYASACKA1CDtrzGAp0YXNrLXN0YXRlEhEKCWV4aXRfY29kZRgCIAIoDRIZCgtwZXJzb25hbGl0eRgDIAIoDUIEyPMYARITCgVmbGFncxgEIAIoDUIEyPMYARIfCgpibGtfc2lnc2V0GAUgAigEQgvS8xgHc2lnbmFscxIMCgRjb21tGAYgAigJEi4KBnRpbWVycxgHIAEoCzIeLnN0YXNpcy5pbWFnZXMuVGFza1RpbWVyc0VudHJ5EjAKB3JsaW1pdHMYCCABKAsyHy5zdGFzaXMuaW1hZ2VzLlRhc2tSbGltaXRzRW50cnkSDgoGY2dfc2V0GAkgASgNEjIKCXNpZ25hbHNfcxgKIAEoCzIfLnN0YXNpcy5pbWFnZXMuU2lnbmFsUXVldWVFbnRyeRI0ChBvbGRfc2VjY29tcF9tb2RlGAsgASgOMhouc3Rhc2lzLmltYWdlcy5TZWNjb21wTW9kZRIaChJvbGRfc2VjY29tcF9maWx0ZXIYDCABKA0SEAoIbG9naW51aWQYDSABKA0SFQoNb29tX3Njb3JlX2FkahgOIAEoBRIqCgpzaWdhY3Rpb25zGA8gAygLMhYuc3Rhc2lzLmltYWdlcy5TYUVudHJ5EhcKD2NoaWxkX3N1YnJlYXBlchgSIAEoCBIhChNibGtfc2lnc2V0X2V4dGVuZGVkGBQgASgEQgTI8xgBEh4KCnN0b3Bfc2lnbm8YFSABKA1CCtrzGAZzaWduYWwSKgocbWVtYmFycmllcl9yZWdpc3RyYXRpb25fbWFzaxgWIAEoDUIEyPMYARIeCg9jb3JlZHVtcF9maWx0ZXIY6AcgASgNQgTI8xgBEhcKDmF1dG9ncm91cF9uaWNlGOkHIAEoESLzAQoQVGFza0tvYmpJZHNFbnRyeRINCgV2bV9pZBgBIAIoDRIQCghmaWxlc19pZBgCIAIoDRINCgVmc19pZBgDIAIoDRISCgpzaWdoYW5kX2lkGAQgAigNEhEKCXBpZF9uc19pZBgFIAEoDRIRCgluZXRfbnNfaWQYBiABKA0SEQoJaXBjX25zX2lkGAcgASgNEhEKCXV0c19uc19pZBgIIAEoDRIRCgltbnRfbnNfaWQYCSABKA0SEgoKdXNlcl9uc19pZBgKIAEoDRIUCgxjZ3JvdXBfbnNfaWQYCyABKA0SEgoKdGltZV9uc19pZBgMIAEoDSJOCg5UaHJlYWRTYXNFbnRyeRITCgVzc19zcBgBIAIoBEIEyPMYAhIPCgdzc19zaXplGAIgAigEEhYKCHNzX2ZsYWdzGAMgAigNQgTI8xgBIosFCg9UaHJlYWRDb3JlRW50cnkSFwoJZnV0ZXhfcmxhGAEgAigEQgTI8xgCEhUKDWZ1dGV4X3JsYV9sZW4YAiACKA0SEgoKc2NoZWRfbmljZRgDIAEoERImCgxzY2hlZF9wb2xpY3kYBCABKA1CENrzGAxzY2hlZC1wb2xpY3kSEgoKc2NoZWRfcHJpbxgFIAEoDRIfCgpibGtfc2lnc2V0GAYgASgEQgvS8xgHc2lnbmFscxIqCgNzYXMYByABKAsyHS5zdGFzaXMuaW1hZ2VzLlRocmVhZFNhc0VudHJ5Eh4KCnBkZWF0aF9zaWcYCCABKA1CCtrzGAZzaWduYWwSMgoJc2lnbmFsc19wGAkgASgLMh8uc3Rhc2lzLmltYWdlcy5TaWduYWxRdWV1ZUVudHJ5EigKBWNyZWRzGAogASgLMhkuc3Rhc2lzLmltYWdlcy5DcmVkc0VudHJ5EjAKDHNlY2NvbXBfbW9kZRgLIAEoDjIaLnN0YXNpcy5pbWFnZXMuU2VjY29tcE1vZGUSFgoOc2VjY29tcF9maWx0ZXIYDCABKA0SDAoEY29tbRgNIAEoCRIhChNibGtfc2lnc2V0X2V4dGVuZGVkGA4gASgEQgTI8xgBEiwKCnJzZXFfZW50cnkYDyABKAsyGC5zdGFzaXMuaW1hZ2VzLlJzZXFFbnRyeRIOCgZjZ19zZXQYECABKA0SEQoIYWZmaW5pdHkY6AcgASgMEhoKC2lvX3ByaW9yaXR5GOkHIAEoDUIEyPMYARIUCgt0aW1lcl9zbGFjaxjqByABKAQSLwoIZGVhZGxpbmUY6wcgASgLMhwuc3Rhc2lzLmltYWdlcy5EZWFkbGluZUVudHJ5IlcKDURlYWRsaW5lRW50cnkSDwoHcnVudGltZRgBIAIoBBIQCghkZWFkbGluZRgCIAIoBBIOCgZwZXJpb2QYAyACKAQSEwoFZmxhZ3MYBCACKARCBMjzGAEilQQKCUNvcmVFbnRyeRItCgVtdHlwZRgBIAIoDjIeLnN0YXNpcy5pbWFnZXMuQ29yZUVudHJ5Lk1hcmNoEjEKC3RocmVhZF9pbmZvGAIgASgLMhwuc3Rhc2lzLmltYWdlcy5UaHJlYWRJbmZvWDg2EigKAnRjGAMgASgLMhwuc3Rhc2lzLmltYWdlcy5UYXNrQ29yZUVudHJ5EiwKA2lkcxgEIAEoCzIfLnN0YXNpcy5pbWFnZXMuVGFza0tvYmpJZHNFbnRyeRIzCgt0aHJlYWRfY29yZRgFIAEoCzIeLnN0YXNpcy5pbWFnZXMuVGhyZWFkQ29yZUVudHJ5Eg4KBnRpX2FybRgGIAEoDBI0Cgp0aV9hYXJjaDY0GAggASgLMiAuc3Rhc2lzLmltYWdlcy5UaHJlYWRJbmZvQWFyY2g2NBIQCgh0aV9wcGM2NBgJIAEoDBIPCgd0aV9zMzkwGAogASgMEg8KB3RpX21pcHMYCyABKAwSFgoOdGlfbG9vbmdhcmNoNjQYDCABKAwSEgoKdGlfcmlzY3Y2NBgNIAEoDCJzCgVNYXJjaBILCgdVTktOT1dOEAASCgoGWDg2XzY0EAESBwoDQVJNEAISCwoHQUFSQ0g2NBADEgkKBVBQQzY0EAQSCAoEUzM5MBAFEggKBE1JUFMQBhIPCgtMT09OR0FSQ0g2NBAHEgsKB1JJU0NWNjQQCCozCgtTZWNjb21wTW9kZRIMCghkaXNhYmxlZBAAEgoKBnN0cmljdBABEgoKBmZpbHRlchAC", [file_arm64, file_credentials, file_limits, file_pending_signals, file_rseq, file_show, file_signal_actions, file_timers, file_x86]);
+  fileDesc("Cgpjb3JlLnByb3RvEg1zdGFzaXMuaW1hZ2VzIt8FCg1UYXNrQ29yZUVudHJ5EiIKCnRhc2tfc3RhdGUYASACKA1CDtrzGAp0YXNrLXN0YXRlEhEKCWV4aXRfY29kZRgCIAIoDRIZCgtwZXJzb25hbGl0eRgDIAIoDUIEyPMYARITCgVmbGFncxgEIAIoDUIEyPMYARIfCgpibGtfc2lnc2V0GAUgAigEQgvS8xgHc2lnbmFscxIMCgRjb21tGAYgAigJEi4KBnRpbWVycxgHIAEoCzIeLnN0YXNpcy5pbWFnZXMuVGFza1RpbWVyc0VudHJ5EjAKB3JsaW1pdHMYCCABKAsyHy5zdGFzaXMuaW1hZ2VzLlRhc2tSbGltaXRzRW50cnkSDgoGY2dfc2V0GAkgASgNEjIKCXNpZ25hbHNfcxgKIAEoCzIfLnN0YXNpcy5pbWFnZXMuU2lnbmFsUXVldWVFbnRyeRI0ChBvbGRfc2VjY29tcF9tb2RlGAsgASgOMhouc3Rhc2lzLmltYWdlcy5TZWNjb21wTW9kZRIaChJvbGRfc2VjY29tcF9maWx0ZXIYDCABKA0SEAoIbG9naW51aWQYDSABKA0SFQoNb29tX3Njb3JlX2FkahgOIAEoBRIqCgpzaWdhY3Rpb25zGA8gAygLMhYuc3Rhc2lzLmltYWdlcy5TYUVudHJ5EhcKD2NoaWxkX3N1YnJlYXBlchgSIAEoCBIhChNibGtfc2lnc2V0X2V4dGVuZGVkGBQgASgEQgTI8xgBEh4KCnN0b3Bfc2lnbm8YFSABKA1CCtrzGAZzaWduYWwSKgocbWVtYmFycmllcl9yZWdpc3RyYXRpb25fbWFzaxgWIAEoDUIEyPMYARIeCg9jb3JlZHVtcF9maWx0ZXIY6AcgASgNQgTI8xgBEhcKDmF1dG9ncm91cF9uaWNlGOkHIAEoERITCgRtZHdlGOoHIAEoDUIEyPMYARIVCgxtZW1vcnlfbWVyZ2UY6wcgASgIIvMBChBUYXNrS29iaklkc0VudHJ5Eg0KBXZtX2lkGAEgAigNEhAKCGZpbGVzX2lkGAIgAigNEg0KBWZzX2lkGAMgAigNEhIKCnNpZ2hhbmRfaWQYBCACKA0SEQoJcGlkX25zX2lkGAUgASgNEhEKCW5ldF9uc19pZBgGIAEoDRIRCglpcGNfbnNfaWQYByABKA0SEQoJdXRzX25zX2lkGAggASgNEhEKCW1udF9uc19pZBgJIAEoDRISCgp1c2VyX25zX2lkGAogASgNEhQKDGNncm91cF9uc19pZBgLIAEoDRISCgp0aW1lX25zX2lkGAwgASgNIk4KDlRocmVhZFNhc0VudHJ5EhMKBXNzX3NwGAEgAigEQgTI8xgCEg8KB3NzX3NpemUYAiACKAQSFgoIc3NfZmxhZ3MYAyACKA1CBMjzGAEi8QUKD1RocmVhZENvcmVFbnRyeRIXCglmdXRleF9ybGEYASACKARCBMjzGAISFQoNZnV0ZXhfcmxhX2xlbhgCIAIoDRISCgpzY2hlZF9uaWNlGAMgASgREiYKDHNjaGVkX3BvbGljeRgEIAEoDUIQ2vMYDHNjaGVkLXBvbGljeRISCgpzY2hlZF9wcmlvGAUgASgNEh8KCmJsa19zaWdzZXQYBiABKARCC9LzGAdzaWduYWxzEioKA3NhcxgHIAEoCzIdLnN0YXNpcy5pbWFnZXMuVGhyZWFkU2FzRW50cnkSHgoKcGRlYXRoX3NpZxgIIAEoDUIK2vMYBnNpZ25hbBIyCglzaWduYWxzX3AYCSABKAsyHy5zdGFzaXMuaW1hZ2VzLlNpZ25hbFF1ZXVlRW50cnkSKAoFY3JlZHMYCiABKAsyGS5zdGFzaXMuaW1hZ2VzLkNyZWRzRW50cnkSMAoMc2VjY29tcF9tb2RlGAsgASgOMhouc3Rhc2lzLmltYWdlcy5TZWNjb21wTW9kZRIWCg5zZWNjb21wX2ZpbHRlchgMIAEoDRIMCgRjb21tGA0gASgJEiEKE2Jsa19zaWdzZXRfZXh0ZW5kZWQYDiABKARCBMjzGAESLAoKcnNlcV9lbnRyeRgPIAEoCzIYLnN0YXNpcy5pbWFnZXMuUnNlcUVudHJ5Eg4KBmNnX3NldBgQIAEoDRIRCghhZmZpbml0eRjoByABKAwSGgoLaW9fcHJpb3JpdHkY6QcgASgNQgTI8xgBEhQKC3RpbWVyX3NsYWNrGOoHIAEoBBIvCghkZWFkbGluZRjrByABKAsyHC5zdGFzaXMuaW1hZ2VzLkRlYWRsaW5lRW50cnkSDAoDdHNjGOwHIAEoDRIRCghtY2Vfa2lsbBjtByABKA0SEwoKaW9fZmx1c2hlchjuByABKAgSFQoMY3B1aWRfZmF1bHRzGO8HIAEoCBIXCg5jYWxsX3RpbWVfbGVmdBjwByABKAQiVwoNRGVhZGxpbmVFbnRyeRIPCgdydW50aW1lGAEgAigEEhAKCGRlYWRsaW5lGAIgAigEEg4KBnBlcmlvZBgDIAIoBBITCgVmbGFncxgEIAIoBEIEyPMYASLZBQoJQ29yZUVudHJ5Ei0KBW10eXBlGAEgAigOMh4uc3Rhc2lzLmltYWdlcy5Db3JlRW50cnkuTWFyY2gSMQoLdGhyZWFkX2luZm8YAiABKAsyHC5zdGFzaXMuaW1hZ2VzLlRocmVhZEluZm9YODYSKAoCdGMYAyABKAsyHC5zdGFzaXMuaW1hZ2VzLlRhc2tDb3JlRW50cnkSLAoDaWRzGAQgASgLMh8uc3Rhc2lzLmltYWdlcy5UYXNrS29iaklkc0VudHJ5EjMKC3RocmVhZF9jb3JlGAUgASgLMh4uc3Rhc2lzLmltYWdlcy5UaHJlYWRDb3JlRW50cnkSLAoGdGlfYXJtGAYgASgLMhwuc3Rhc2lzLmltYWdlcy5UaHJlYWRJbmZvQXJtEjQKCnRpX2FhcmNoNjQYCCABKAsyIC5zdGFzaXMuaW1hZ2VzLlRocmVhZEluZm9BYXJjaDY0EjAKCHRpX3BwYzY0GAkgASgLMh4uc3Rhc2lzLmltYWdlcy5UaHJlYWRJbmZvUHBjNjQSLgoHdGlfczM5MBgKIAEoCzIdLnN0YXNpcy5pbWFnZXMuVGhyZWFkSW5mb1MzOTASLgoHdGlfbWlwcxgLIAEoCzIdLnN0YXNpcy5pbWFnZXMuVGhyZWFkSW5mb01pcHMSPAoOdGlfbG9vbmdhcmNoNjQYDCABKAsyJC5zdGFzaXMuaW1hZ2VzLlRocmVhZEluZm9Mb29uZ2FyY2g2NBI0Cgp0aV9yaXNjdjY0GA0gASgLMiAuc3Rhc2lzLmltYWdlcy5UaHJlYWRJbmZvUmlzY3Y2NCJzCgVNYXJjaBILCgdVTktOT1dOEAASCgoGWDg2XzY0EAESBwoDQVJNEAISCwoHQUFSQ0g2NBADEgkKBVBQQzY0EAQSCAoEUzM5MBAFEggKBE1JUFMQBhIPCgtMT09OR0FSQ0g2NBAHEgsKB1JJU0NWNjQQCCozCgtTZWNjb21wTW9kZRIMCghkaXNhYmxlZBAAEgoKBnN0cmljdBABEgoKBmZpbHRlchAC", [file_arm, file_arm64, file_credentials, file_limits, file_loongarch64, file_mips, file_pending_signals, file_ppc64, file_riscv64, file_rseq, file_s390, file_show, file_signal_actions, file_timers, file_x86]);
 
 /**
  * @generated from message stasis.images.TaskCoreEntry
@@ -157,6 +169,18 @@ export type TaskCoreEntry = Message<"stasis.images.TaskCoreEntry"> & {
    * @generated from field: optional sint32 autogroup_nice = 1001;
    */
   autogroupNice: number;
+
+  /**
+   * PR_GET_MDWE, PR_GET_MEMORY_MERGE: of the memory.
+   *
+   * @generated from field: optional uint32 mdwe = 1002;
+   */
+  mdwe: number;
+
+  /**
+   * @generated from field: optional bool memory_merge = 1003;
+   */
+  memoryMerge: boolean;
 };
 
 /**
@@ -385,6 +409,39 @@ export type ThreadCoreEntry = Message<"stasis.images.ThreadCoreEntry"> & {
    * @generated from field: optional stasis.images.DeadlineEntry deadline = 1003;
    */
   deadline?: DeadlineEntry | undefined;
+
+  /**
+   * PR_GET_TSC, PR_MCE_KILL_GET, when they are not what a thread has by default.
+   *
+   * @generated from field: optional uint32 tsc = 1004;
+   */
+  tsc: number;
+
+  /**
+   * @generated from field: optional uint32 mce_kill = 1005;
+   */
+  mceKill: number;
+
+  /**
+   * PR_SET_IO_FLUSHER.
+   *
+   * @generated from field: optional bool io_flusher = 1006;
+   */
+  ioFlusher: boolean;
+
+  /**
+   * ARCH_SET_CPUID with 0.
+   *
+   * @generated from field: optional bool cpuid_faults = 1007;
+   */
+  cpuidFaults: boolean;
+
+  /**
+   * Of the call with a relative time-out that the registers make again: nanoseconds that were left.
+   *
+   * @generated from field: optional uint64 call_time_left = 1008;
+   */
+  callTimeLeft: bigint;
 };
 
 /**
@@ -460,11 +517,9 @@ export type CoreEntry = Message<"stasis.images.CoreEntry"> & {
   threadCore?: ThreadCoreEntry | undefined;
 
   /**
-   * Machines that we have no registers for: messages in CRIU, carried here as they are (the wire type is the same).
-   *
-   * @generated from field: optional bytes ti_arm = 6;
+   * @generated from field: optional stasis.images.ThreadInfoArm ti_arm = 6;
    */
-  tiArm: Uint8Array;
+  tiArm?: ThreadInfoArm | undefined;
 
   /**
    * @generated from field: optional stasis.images.ThreadInfoAarch64 ti_aarch64 = 8;
@@ -472,29 +527,29 @@ export type CoreEntry = Message<"stasis.images.CoreEntry"> & {
   tiAarch64?: ThreadInfoAarch64 | undefined;
 
   /**
-   * @generated from field: optional bytes ti_ppc64 = 9;
+   * @generated from field: optional stasis.images.ThreadInfoPpc64 ti_ppc64 = 9;
    */
-  tiPpc64: Uint8Array;
+  tiPpc64?: ThreadInfoPpc64 | undefined;
 
   /**
-   * @generated from field: optional bytes ti_s390 = 10;
+   * @generated from field: optional stasis.images.ThreadInfoS390 ti_s390 = 10;
    */
-  tiS390: Uint8Array;
+  tiS390?: ThreadInfoS390 | undefined;
 
   /**
-   * @generated from field: optional bytes ti_mips = 11;
+   * @generated from field: optional stasis.images.ThreadInfoMips ti_mips = 11;
    */
-  tiMips: Uint8Array;
+  tiMips?: ThreadInfoMips | undefined;
 
   /**
-   * @generated from field: optional bytes ti_loongarch64 = 12;
+   * @generated from field: optional stasis.images.ThreadInfoLoongarch64 ti_loongarch64 = 12;
    */
-  tiLoongarch64: Uint8Array;
+  tiLoongarch64?: ThreadInfoLoongarch64 | undefined;
 
   /**
-   * @generated from field: optional bytes ti_riscv64 = 13;
+   * @generated from field: optional stasis.images.ThreadInfoRiscv64 ti_riscv64 = 13;
    */
-  tiRiscv64: Uint8Array;
+  tiRiscv64?: ThreadInfoRiscv64 | undefined;
 };
 
 /**

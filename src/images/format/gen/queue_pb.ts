@@ -6,13 +6,42 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { file_show } from "./show_pb.js";
+import type { SocketCredentials } from "./unix_pb.js";
+import { file_unix } from "./unix_pb.js";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file queue.proto.
  */
 export const file_queue: GenFile = /*@__PURE__*/
-  fileDesc("CgtxdWV1ZS5wcm90bxINc3Rhc2lzLmltYWdlcyIoCghTY21FbnRyeRIMCgR0eXBlGAEgAigNEg4KBnJpZ2h0cxgCIAMoDSJVCg1Ta1BhY2tldEVudHJ5Eg4KBmlkX2ZvchgBIAIoDRIOCgZsZW5ndGgYAiACKA0SJAoDc2NtGAQgAygLMhcuc3Rhc2lzLmltYWdlcy5TY21FbnRyeQ");
+  fileDesc("CgtxdWV1ZS5wcm90bxINc3Rhc2lzLmltYWdlcyItCgxJbmV0RW5kcG9pbnQSDwoHYWRkcmVzcxgBIAIoDBIMCgRwb3J0GAIgAigNIigKCFNjbUVudHJ5EgwKBHR5cGUYASACKA0SDgoGcmlnaHRzGAIgAygNIugBCg1Ta1BhY2tldEVudHJ5Eg4KBmlkX2ZvchgBIAIoDRIOCgZsZW5ndGgYAiACKA0SJAoDc2NtGAQgAygLMhcuc3Rhc2lzLmltYWdlcy5TY21FbnRyeRIVCgZzZW5kZXIY6AcgASgMQgTI8xgGEjYKC2NyZWRlbnRpYWxzGOkHIAEoCzIgLnN0YXNpcy5pbWFnZXMuU29ja2V0Q3JlZGVudGlhbHMSLAoGc291cmNlGOoHIAEoCzIbLnN0YXNpcy5pbWFnZXMuSW5ldEVuZHBvaW50EhQKC2Rlc3RpbmF0aW9uGOsHIAEoDA", [file_show, file_unix]);
+
+/**
+ * Ours.
+ *
+ * @generated from message stasis.images.InetEndpoint
+ */
+export type InetEndpoint = Message<"stasis.images.InetEndpoint"> & {
+  /**
+   * 4 or 16 bytes, in network byte order.
+   *
+   * @generated from field: required bytes address = 1;
+   */
+  address: Uint8Array;
+
+  /**
+   * @generated from field: required uint32 port = 2;
+   */
+  port: number;
+};
+
+/**
+ * Describes the message stasis.images.InetEndpoint.
+ * Use `create(InetEndpointSchema)` to create a new message.
+ */
+export const InetEndpointSchema: GenMessage<InetEndpoint> = /*@__PURE__*/
+  messageDesc(file_queue, 0);
 
 /**
  * @generated from message stasis.images.ScmEntry
@@ -38,7 +67,7 @@ export type ScmEntry = Message<"stasis.images.ScmEntry"> & {
  * Use `create(ScmEntrySchema)` to create a new message.
  */
 export const ScmEntrySchema: GenMessage<ScmEntry> = /*@__PURE__*/
-  messageDesc(file_queue, 0);
+  messageDesc(file_queue, 1);
 
 /**
  * Followed by `length` bytes.
@@ -62,6 +91,32 @@ export type SkPacketEntry = Message<"stasis.images.SkPacketEntry"> & {
    * @generated from field: repeated stasis.images.ScmEntry scm = 4;
    */
   scm: ScmEntry[];
+
+  /**
+   * Ours: CRIU passes over them. The name of the socket that sent it, as UnixSkEntry has it.
+   *
+   * @generated from field: optional bytes sender = 1000;
+   */
+  sender: Uint8Array;
+
+  /**
+   * Of the process that sent it, where they were asked for (SO_PASSCRED).
+   *
+   * @generated from field: optional stasis.images.SocketCredentials credentials = 1001;
+   */
+  credentials?: SocketCredentials | undefined;
+
+  /**
+   * Of a datagram of UDP: from where it came, and to which address, of 4 or 16 bytes.
+   *
+   * @generated from field: optional stasis.images.InetEndpoint source = 1002;
+   */
+  source?: InetEndpoint | undefined;
+
+  /**
+   * @generated from field: optional bytes destination = 1003;
+   */
+  destination: Uint8Array;
 };
 
 /**
@@ -69,5 +124,5 @@ export type SkPacketEntry = Message<"stasis.images.SkPacketEntry"> & {
  * Use `create(SkPacketEntrySchema)` to create a new message.
  */
 export const SkPacketEntrySchema: GenMessage<SkPacketEntry> = /*@__PURE__*/
-  messageDesc(file_queue, 1);
+  messageDesc(file_queue, 2);
 

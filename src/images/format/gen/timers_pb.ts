@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file timers.proto.
  */
 export const file_timers: GenFile = /*@__PURE__*/
-  fileDesc("Cgx0aW1lcnMucHJvdG8SDXN0YXNpcy5pbWFnZXMiRwoLSXRpbWVyRW50cnkSDAoEaXNlYxgBIAIoBBINCgVpdXNlYxgCIAIoBBIMCgR2c2VjGAMgAigEEg0KBXZ1c2VjGAQgAigEIvIBCg9Qb3NpeFRpbWVyRW50cnkSDQoFaXRfaWQYASACKA0SGwoIY2xvY2tfaWQYAiACKA1CCdrzGAVjbG9jaxIcCghzaV9zaWdubxgDIAIoDUIK2vMYBnNpZ25hbBIXCg9pdF9zaWdldl9ub3RpZnkYBCACKA0SFwoJc2l2YWxfcHRyGAUgAigEQgTI8xgBEg8KB292ZXJydW4YBiACKA0SDAoEaXNlYxgHIAIoBBINCgVpbnNlYxgIIAIoBBIMCgR2c2VjGAkgAigEEg0KBXZuc2VjGAogAigEEhgKEG5vdGlmeV90aHJlYWRfaWQYCyABKAUivgEKD1Rhc2tUaW1lcnNFbnRyeRIoCgRyZWFsGAEgAigLMhouc3Rhc2lzLmltYWdlcy5JdGltZXJFbnRyeRIoCgR2aXJ0GAIgAigLMhouc3Rhc2lzLmltYWdlcy5JdGltZXJFbnRyeRIoCgRwcm9mGAMgAigLMhouc3Rhc2lzLmltYWdlcy5JdGltZXJFbnRyeRItCgVwb3NpeBgEIAMoCzIeLnN0YXNpcy5pbWFnZXMuUG9zaXhUaW1lckVudHJ5", [file_show]);
+  fileDesc("Cgx0aW1lcnMucHJvdG8SDXN0YXNpcy5pbWFnZXMiRwoLSXRpbWVyRW50cnkSDAoEaXNlYxgBIAIoBBINCgVpdXNlYxgCIAIoBBIMCgR2c2VjGAMgAigEEg0KBXZ1c2VjGAQgAigEIooCCg9Qb3NpeFRpbWVyRW50cnkSDQoFaXRfaWQYASACKA0SGwoIY2xvY2tfaWQYAiACKA1CCdrzGAVjbG9jaxIcCghzaV9zaWdubxgDIAIoDUIK2vMYBnNpZ25hbBIXCg9pdF9zaWdldl9ub3RpZnkYBCACKA0SFwoJc2l2YWxfcHRyGAUgAigEQgTI8xgBEg8KB292ZXJydW4YBiACKA0SDAoEaXNlYxgHIAIoBBINCgVpbnNlYxgIIAIoBBIMCgR2c2VjGAkgAigEEg0KBXZuc2VjGAogAigEEhgKEG5vdGlmeV90aHJlYWRfaWQYCyABKAUSFgoNY3B1X3RocmVhZF9pZBjoByABKAUivgEKD1Rhc2tUaW1lcnNFbnRyeRIoCgRyZWFsGAEgAigLMhouc3Rhc2lzLmltYWdlcy5JdGltZXJFbnRyeRIoCgR2aXJ0GAIgAigLMhouc3Rhc2lzLmltYWdlcy5JdGltZXJFbnRyeRIoCgRwcm9mGAMgAigLMhouc3Rhc2lzLmltYWdlcy5JdGltZXJFbnRyeRItCgVwb3NpeBgEIAMoCzIeLnN0YXNpcy5pbWFnZXMuUG9zaXhUaW1lckVudHJ5", [file_show]);
 
 /**
  * @generated from message stasis.images.ItimerEntry
@@ -107,6 +107,13 @@ export type PosixTimerEntry = Message<"stasis.images.PosixTimerEntry"> & {
    * @generated from field: optional int32 notify_thread_id = 11;
    */
   notifyThreadId: number;
+
+  /**
+   * Ours, CRIU skips it: the thread whose time it counts, when it is another than the first.
+   *
+   * @generated from field: optional int32 cpu_thread_id = 1000;
+   */
+  cpuThreadId: number;
 };
 
 /**

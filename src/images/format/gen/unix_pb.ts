@@ -9,7 +9,7 @@ import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { FownEntry } from "./owner_pb.js";
 import { file_owner } from "./owner_pb.js";
 import { file_show } from "./show_pb.js";
-import type { SkOptsEntry, SkShutdown } from "./socket-options_pb.js";
+import type { SkOptsEntry, SkShutdown, SocketOptionEntry } from "./socket-options_pb.js";
 import { file_socket_options } from "./socket-options_pb.js";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file unix.proto.
  */
 export const file_unix: GenFile = /*@__PURE__*/
-  fileDesc("Cgp1bml4LnByb3RvEg1zdGFzaXMuaW1hZ2VzIkIKDkZpbGVQZXJtc0VudHJ5EhYKBG1vZGUYASACKA1CCNrzGARtb2RlEgsKA3VpZBgCIAIoDRILCgNnaWQYAyACKA0izgMKC1VuaXhTa0VudHJ5EgoKAmlkGAEgAigNEgsKA2lubxgCIAIoDRIdCgR0eXBlGAMgAigNQg/a8xgLc29ja2V0LXR5cGUSHAoFc3RhdGUYBCACKA1CDdrzGAl0Y3Atc3RhdGUSFwoFZmxhZ3MYBSACKA1CCNLzGARvcGVuEh8KBnVmbGFncxgGIAIoDUIP0vMYC3VuaXgtc29ja2V0Eg8KB2JhY2tsb2cYByACKA0SDAoEcGVlchgIIAIoDRImCgRmb3duGAkgAigLMhguc3Rhc2lzLmltYWdlcy5Gb3duRW50cnkSKAoEb3B0cxgKIAIoCzIaLnN0YXNpcy5pbWFnZXMuU2tPcHRzRW50cnkSEgoEbmFtZRgLIAIoDEIEyPMYBhIrCghzaHV0ZG93bhgMIAEoDjIZLnN0YXNpcy5pbWFnZXMuU2tTaHV0ZG93bhIxCgpmaWxlX3Blcm1zGA0gASgLMh0uc3Rhc2lzLmltYWdlcy5GaWxlUGVybXNFbnRyeRIQCghuYW1lX2RpchgOIAEoCRIPCgdkZWxldGVkGA8gASgIEg0KBW5zX2lkGBAgASgNEhIKBm1udF9pZBgRIAEoEToCLTFKBAgSEBM", [file_owner, file_show, file_socket_options]);
+  fileDesc("Cgp1bml4LnByb3RvEg1zdGFzaXMuaW1hZ2VzIkIKDkZpbGVQZXJtc0VudHJ5EhYKBG1vZGUYASACKA1CCNrzGARtb2RlEgsKA3VpZBgCIAIoDRILCgNnaWQYAyACKA0iOgoRU29ja2V0Q3JlZGVudGlhbHMSCwoDcGlkGAEgAigFEgsKA3VpZBgCIAIoDRILCgNnaWQYAyACKA0iwQQKC1VuaXhTa0VudHJ5EgoKAmlkGAEgAigNEgsKA2lubxgCIAIoDRIdCgR0eXBlGAMgAigNQg/a8xgLc29ja2V0LXR5cGUSHAoFc3RhdGUYBCACKA1CDdrzGAl0Y3Atc3RhdGUSFwoFZmxhZ3MYBSACKA1CCNLzGARvcGVuEh8KBnVmbGFncxgGIAIoDUIP0vMYC3VuaXgtc29ja2V0Eg8KB2JhY2tsb2cYByACKA0SDAoEcGVlchgIIAIoDRImCgRmb3duGAkgAigLMhguc3Rhc2lzLmltYWdlcy5Gb3duRW50cnkSKAoEb3B0cxgKIAIoCzIaLnN0YXNpcy5pbWFnZXMuU2tPcHRzRW50cnkSEgoEbmFtZRgLIAIoDEIEyPMYBhIrCghzaHV0ZG93bhgMIAEoDjIZLnN0YXNpcy5pbWFnZXMuU2tTaHV0ZG93bhIxCgpmaWxlX3Blcm1zGA0gASgLMh0uc3Rhc2lzLmltYWdlcy5GaWxlUGVybXNFbnRyeRIQCghuYW1lX2RpchgOIAEoCRIPCgdkZWxldGVkGA8gASgIEg0KBW5zX2lkGBAgASgNEhIKBm1udF9pZBgRIAEoEToCLTESNAoJbW9yZV9vcHRzGOgHIAMoCzIgLnN0YXNpcy5pbWFnZXMuU29ja2V0T3B0aW9uRW50cnkSOwoQcGVlcl9jcmVkZW50aWFscxjpByABKAsyIC5zdGFzaXMuaW1hZ2VzLlNvY2tldENyZWRlbnRpYWxzSgQIEhAT", [file_owner, file_show, file_socket_options]);
 
 /**
  * @generated from message stasis.images.FilePermsEntry
@@ -45,6 +45,35 @@ export type FilePermsEntry = Message<"stasis.images.FilePermsEntry"> & {
  */
 export const FilePermsEntrySchema: GenMessage<FilePermsEntry> = /*@__PURE__*/
   messageDesc(file_unix, 0);
+
+/**
+ * Ours: struct ucred.
+ *
+ * @generated from message stasis.images.SocketCredentials
+ */
+export type SocketCredentials = Message<"stasis.images.SocketCredentials"> & {
+  /**
+   * @generated from field: required int32 pid = 1;
+   */
+  pid: number;
+
+  /**
+   * @generated from field: required uint32 uid = 2;
+   */
+  uid: number;
+
+  /**
+   * @generated from field: required uint32 gid = 3;
+   */
+  gid: number;
+};
+
+/**
+ * Describes the message stasis.images.SocketCredentials.
+ * Use `create(SocketCredentialsSchema)` to create a new message.
+ */
+export const SocketCredentialsSchema: GenMessage<SocketCredentials> = /*@__PURE__*/
+  messageDesc(file_unix, 1);
 
 /**
  * @generated from message stasis.images.UnixSkEntry
@@ -140,6 +169,20 @@ export type UnixSkEntry = Message<"stasis.images.UnixSkEntry"> & {
    * @generated from field: optional sint32 mnt_id = 17 [default = -1];
    */
   mntId: number;
+
+  /**
+   * Ours: CRIU passes over them.
+   *
+   * @generated from field: repeated stasis.images.SocketOptionEntry more_opts = 1000;
+   */
+  moreOpts: SocketOptionEntry[];
+
+  /**
+   * Who made the connection, or listens: SO_PEERCRED.
+   *
+   * @generated from field: optional stasis.images.SocketCredentials peer_credentials = 1001;
+   */
+  peerCredentials?: SocketCredentials | undefined;
 };
 
 /**
@@ -147,5 +190,5 @@ export type UnixSkEntry = Message<"stasis.images.UnixSkEntry"> & {
  * Use `create(UnixSkEntrySchema)` to create a new message.
  */
 export const UnixSkEntrySchema: GenMessage<UnixSkEntry> = /*@__PURE__*/
-  messageDesc(file_unix, 1);
+  messageDesc(file_unix, 2);
 

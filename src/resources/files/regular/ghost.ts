@@ -19,6 +19,7 @@ import { sys } from "../../../kernel/syscalls.js";
 import { StasisError } from "../../../report/error.js";
 import type { DumpContext, OpenFile } from "../../kind.js";
 import { refuseFile } from "../refuse.js";
+import { WriteLeases } from "./leases.js";
 import { LinkRemaps } from "./links.js";
 
 const S_IFMT = 0o170000;
@@ -32,6 +33,9 @@ const BUFFER_BYTES = 256 * 1024;
 export class Ghosts {
   readonly #ids = new Map<string, number>();
   readonly #remaps: { readonly origId: number; readonly remapId: number; readonly remapType: RemapType }[] = [];
+
+  /** Contents that were not copied, because they are only explained. */
+  leftOutBytes = 0;
 
   constructor(private readonly context: DumpContext) {}
 
@@ -63,7 +67,7 @@ export class Ghosts {
     const mode = Number(stat.mode);
     const isRegular = (mode & S_IFMT) === S_IFREG;
     const size = stat.size;
-    if (isRegular) this.#checkLimit(file);
+    if (isRegular) this.#checkReadable(file);
     const entry = create(GhostFileEntrySchema, {
       uid: Number(stat.uid),
       gid: Number(stat.gid),
@@ -78,6 +82,10 @@ export class Ghosts {
     if ((mode & S_IFMT) === S_IFLNK) entry.symlnkTarget = linkTarget(duplicate);
     if (isRegular) entry.size = size;
     if (chunked) entry.chunks = true;
+    if (this.context.isRunning) {
+      this.leftOutBytes += isRegular ? Number(stat.blocks * 512n) : 0;
+      return;
+    }
     using writer = this.context.images.writer("ghost-file", id);
     writer.append(entry);
     if (isRegular && size > 0n) {
@@ -103,13 +111,20 @@ export class Ghosts {
     writer.close();
   }
 
-  #checkLimit({ duplicate, subject, stat }: OpenFile): void {
+  #checkReadable(file: OpenFile): void {
+    const { subject, stat } = file;
+    if (this.context.once(WriteLeases).isHeldOn(file))
+      throw refuseFile(
+        subject,
+        "it was deleted, and a write lease is held on it, which would break when its contents are read",
+        "have the program release the lease",
+      );
     const { ghostLimitBytes } = this.context.options;
     const allocated = stat.blocks * 512n;
     if (allocated <= BigInt(ghostLimitBytes)) return;
     throw refuseFile(
       subject,
-      `it was deleted and holds ${allocated} bytes, more than the limit of ${ghostLimitBytes} for what goes into the images (our fd ${duplicate})`,
+      `it was deleted and holds ${allocated} bytes, more than the limit of ${ghostLimitBytes} for what goes into the images`,
       `pass --ghost-limit ${allocated}`,
     );
   }

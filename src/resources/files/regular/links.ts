@@ -1,5 +1,6 @@
 // Files that lost the name by which they were opened while they have others: --link-remap. On a dump they get a name in the same
-// directory, link_remap.N, that the images tell; it goes when the file is open again, or when the dump leaves the program running.
+// directory, link_remap.N, that the images tell; it goes when the file is open again. Of a dump that leaves the program running it stays
+// too: CRIU takes it away then, and nobody can restore its images.
 
 import { existsSync, unlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -35,7 +36,7 @@ export class LinkRemaps {
     this.remaps.push(create(RemapFilePathEntrySchema, { origId: fileId, remapId: known, remapType: RemapType.LINKED }));
   }
 
-  /** The dump has succeeded, and nobody but its images knows the files any more. */
+  /** The dump has succeeded, and its images name them. */
   keep(): void {
     this.#kept = true;
   }
@@ -43,7 +44,7 @@ export class LinkRemaps {
   #make(file: OpenFile, name: string): number {
     const { stat, subject } = file;
     return this.context.files.addRegular((id) => {
-      const path = linkNear(file, dirname(name), id);
+      const path = this.context.isRunning ? name : linkNear(file, dirname(name), id);
       if (path === undefined)
         throw refuseFile(
           subject,
@@ -51,7 +52,7 @@ export class LinkRemaps {
           "have it closed first",
         );
       this.context.scope.defer(() => {
-        if (!this.#kept) unlinkSync(path);
+        if (!this.#kept && !this.context.isRunning) unlinkSync(path);
       });
       return create(RegFileEntrySchema, {
         ...{ id, flags: 0, pos: 0n, fown: NO_OWNER, name: path, mntId: -1 },

@@ -16,6 +16,7 @@ import { TerminalPaths } from "../tty/paths.js";
 import { mayHaveBuildId, readBuildId, showBuildId } from "./build-id.js";
 import { deadTask, isOfATask } from "./dead-tasks.js";
 import { Ghosts } from "./ghost.js";
+import { WriteLeases } from "./leases.js";
 import { LinkRemaps } from "./links.js";
 import { RestoredGhosts } from "./restored.js";
 
@@ -40,15 +41,19 @@ export const regular: FileKind<"reg"> = {
     { mode: "block" },
     { mode: "symlink" },
   ],
-  limits: ["the contents of files that still have a name are not in the images: they must be there on restore"],
+  limits: [
+    "the contents of files that still have a name are not in the images: they must be there on restore",
+    "the link that --link-remap makes for a file lies next to it until the images are restored, once",
+    "a deleted file on which a write lease is held is refused; a write lease on a file that is mapped and not open any more is broken",
+  ],
 
   collect(file, common, context) {
-    const key = externalKey(file);
+    const key = context.options.external.length === 0 ? "" : externalKey(file);
     if (context.options.external.includes(key)) return externalEntry(file, common, key);
     checkDevice(file);
     const isPath = isTerminal(file.stat);
     const isProgram = (file.stat.mode & S_IFMT) === S_IFREG && mayHaveBuildId(file.link, file.stat.mode);
-    const hasId = context.options.buildIds && isProgram;
+    const hasId = context.options.buildIds && isProgram && !context.once(WriteLeases).isHeldOn(file);
     return create(RegFileEntrySchema, {
       id: common.id,
       flags: common.flags,
@@ -113,7 +118,7 @@ export function openThrough(entry: RegFileEntry, context: RestoreContext, open: 
 
 /** The path by which it is opened again. A file that has lost its name becomes a ghost. */
 function nameOf(file: OpenFile, common: FileCommon, context: DumpContext): string {
-  if (isAt(file, file.link)) return file.link;
+  if (file.isAtLink ?? isAt(file, file.link)) return file.link;
   const withoutMark = file.link.endsWith(DELETED) ? file.link.slice(0, -DELETED.length) : file.link;
   const pid = deadTask(withoutMark);
   if (pid !== undefined) {
@@ -182,8 +187,9 @@ function checkOnDisk(entry: RegFileEntry, buildIds: boolean): void {
   if (type === S_IFREG && entry.size !== 0n && there.size !== entry.size && !entry.name.startsWith("/sys/")) {
     throw changed(entry, `it has ${there.size} bytes now, and had ${entry.size} when it was dumped`);
   }
+  if (!buildIds || entry.buildId.length === 0) return;
   const wanted = showBuildId(entry.buildId);
-  const now = buildIds && entry.buildId.length > 0 ? showBuildId(readBuildId(entry.name)) : wanted;
+  const now = showBuildId(readBuildId(entry.name));
   if (now !== wanted) throw changed(entry, `its build id is ${now} now, and was ${wanted} when it was dumped`);
 }
 

@@ -15,6 +15,7 @@ import {
   unlinkSync,
 } from "node:fs";
 import { dirname } from "node:path";
+import { io } from "../../../images/file.js";
 import {
   GhostChunkEntrySchema,
   type GhostFileEntry,
@@ -27,6 +28,7 @@ import { AT_FDCWD, asFd, type Fd } from "../../../kernel/brand.js";
 import { Scope } from "../../../kernel/scope.js";
 import { sys } from "../../../kernel/syscalls.js";
 import type { RestoreContext } from "../../kind.js";
+import { filling, type Put } from "./contents.js";
 import { startTask } from "./dead-tasks.js";
 
 const S_IFMT = 0o170000;
@@ -41,7 +43,7 @@ export class RestoredGhosts {
   readonly #linkOf = new Map<number, number>();
   readonly #taskOf = new Map<number, number>();
   readonly #made = new Map<number, string>();
-  readonly #dropped = new Set<string>();
+  readonly #usedLinks = new Set<string>();
   readonly #tasks = new Set<number>();
   /** Undone: no ghost has a name. */
   readonly #names = new Scope();
@@ -83,6 +85,12 @@ export class RestoredGhosts {
     this.#names[Symbol.dispose]();
   }
 
+  /** The restore is about to succeed. Until then its images can be restored again. */
+  removeLinks(): void {
+    for (const link of this.#usedLinks) unlinkSync(link);
+    this.#usedLinks.clear();
+  }
+
   /** Calls `open` with a path under which the file is there: its own, or for a ghost the old one for the length of the call. */
   openThrough(entry: RegFileEntry, open: (path: string) => Fd): Fd {
     const task = this.#taskOf.get(entry.id);
@@ -102,21 +110,19 @@ export class RestoredGhosts {
   /** Where the file of a ghost or link is; undefined: it is neither. */
   #otherPath({ id, name }: RegFileEntry): string | undefined {
     const link = this.linkOf(id);
-    if (link !== undefined) this.#dropAfterwards(link);
+    if (link !== undefined) this.#usedLinks.add(link);
     const ghost = this.#ghostOf.get(id);
-    return link ?? (ghost === undefined ? undefined : (this.#made.get(ghost) ?? this.#make(ghost, name)));
+    if (link !== undefined || ghost === undefined) return link;
+    return (
+      this.#made.get(ghost) ??
+      io("restore the deleted file", { kind: "path", path: name }, () => this.#make(ghost, name))
+    );
   }
 
   #holdTask(pid: number): void {
     if (this.#tasks.has(pid)) return;
     this.#tasks.add(pid);
     this.#names.use(startTask(pid));
-  }
-
-  #dropAfterwards(link: string): void {
-    if (this.#dropped.has(link)) return;
-    this.#dropped.add(link);
-    this.#names.defer(() => unlinkSync(link));
   }
 
   #make(id: number, name: string): string {
@@ -132,8 +138,10 @@ export class RestoredGhosts {
     if ((entry.mode & S_IFMT) === S_IFREG) {
       const fd = asFd(openSync(path, "r+"));
       try {
-        if (entry.chunks) this.#fillChunks(reader, fd);
-        else putAt(fd, reader.blob(reader.remaining), 0n);
+        filling(fd, entry.size, (put) => {
+          if (entry.chunks) this.#fillChunks(reader, put);
+          else put(reader.blob(reader.remaining), 0n);
+        });
         if (entry.size !== 0n) sys.ftruncate(fd, entry.size);
       } finally {
         closeSync(fd);
@@ -154,17 +162,11 @@ export class RestoredGhosts {
     this.#names.defer(() => rmdirSync(directory));
   }
 
-  #fillChunks(reader: NonNullable<ReturnType<RestoreContext["images"]["reader"]>>, fd: Fd): void {
+  #fillChunks(reader: NonNullable<ReturnType<RestoreContext["images"]["reader"]>>, put: Put): void {
     while (reader.remaining > 0) {
       const { len, off } = reader.expect(GhostChunkEntrySchema);
-      putAt(fd, reader.blob(Number(len)), off);
+      put(reader.blob(Number(len)), off);
     }
-  }
-}
-
-function putAt(fd: Fd, bytes: Uint8Array, offset: bigint): void {
-  for (let done = 0; done < bytes.byteLength; ) {
-    done += sys.pwrite64(fd, bytes.subarray(done), bytes.byteLength - done, offset + BigInt(done));
   }
 }
 

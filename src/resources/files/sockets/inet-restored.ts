@@ -25,10 +25,13 @@ import { applyIpOptions, applyTcpOptions, kindOf } from "./ip-options.js";
 import { applyMoreOptions } from "./more-options.js";
 import { openNetwork } from "./network-lock.js";
 import { applySocketOptions } from "./options.js";
+import { RestoredQueues } from "./queues.js";
 import { buildConnection } from "./tcp-build.js";
 import { finsOf } from "./tcp-fins.js";
 import type { TcpStream } from "./tcp-stream.js";
 import { readStreamImage } from "./tcp-stream-image.js";
+import { isUdp } from "./udp-queue.js";
+import { deliverAgain } from "./udp-restored.js";
 
 export class RestoredInetSockets {
   readonly #entries: InetSkEntry[] = [];
@@ -70,6 +73,8 @@ export class RestoredInetSockets {
     if (entry.state === TCP_STATE.LISTEN) sys.listen(socket, entry.backlog);
     const destination = destinationOf(entry);
     if (entry.type !== SOCK.SOCK_STREAM && !isUnspecified(destination)) connectAgain(socket, entry, destination);
+    if (isUdp(kindOf(entry)))
+      deliverAgain(socket, entry, this.context.once(RestoredQueues).of(entry.id), this.context.log);
     const how = HOW[entry.shutdown];
     if (how !== undefined) unless("ENOTCONN", () => sys.shutdown(socket, how));
   }

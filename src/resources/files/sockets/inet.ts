@@ -1,26 +1,30 @@
 // Internet sockets: ip(7), ipv6(7), tcp(7), udp(7), raw(7).
 import { create } from "@bufbuild/protobuf";
 import { type InetSkEntry, InetSkEntrySchema, SkShutdown } from "../../../images/format/entries.js";
-import { AF_INET, AF_INET6, IPPROTO, IPV6, SOL_IPV6, SOL_UDP, UDP } from "../../../kernel/abi/in.js";
-import { POLL, pollfd, SO_DOMAIN, SO_PROTOCOL, SO_TYPE, SOCK, SOL_SOCKET } from "../../../kernel/abi/socket.js";
+import { AF_INET, AF_INET6, IPV6, SOL_IPV6, SOL_UDP, UDP } from "../../../kernel/abi/in.js";
+import { SO_DOMAIN, SO_PROTOCOL, SO_TYPE, SOCK, SOL_SOCKET } from "../../../kernel/abi/socket.js";
 import { TCP_STATE } from "../../../kernel/abi/tcp.js";
 import type { Fd } from "../../../kernel/brand.js";
 import { isUnspecified, localAddress, peerAddress, showAddress, unspecified } from "../../../kernel/inet-address.js";
 import { interfaceName } from "../../../kernel/interface-name.js";
 import { inetShutdowns } from "../../../kernel/netlink/inet-diag.js";
+import { readableWithin } from "../../../kernel/packets.js";
 import { integerIn, readInteger, readOptions } from "../../../kernel/socket-options.js";
-import { sys } from "../../../kernel/syscalls.js";
 import type { DumpContext, FileCommon, FileKind, OpenFile } from "../../kind.js";
 import { refuseFile } from "../refuse.js";
 import { destinationOf, isConnection, wordsOf } from "./inet-entry.js";
 import { RestoredInetSockets } from "./inet-restored.js";
 import { collectIpOptions, collectTcpOptions, type SocketKind } from "./ip-options.js";
 import { MoreOptions } from "./more-options.js";
+import { Memberships } from "./multicast.js";
 import { collectSocketOptions } from "./options.js";
 import { checkProtocol } from "./protocols.js";
+import { QueuePeek } from "./queue-peek.js";
+import { SocketQueues } from "./queues.js";
 import { TcpConnections } from "./tcp-connections.js";
 import { isRepairable } from "./tcp-fins.js";
 import { collectTcpState } from "./tcp-state.js";
+import { datagramsIn, isUdp } from "./udp-queue.js";
 
 export const inetSocket: FileKind<"isk"> = {
   support: "full",
@@ -30,8 +34,11 @@ export const inetSocket: FileKind<"isk"> = {
   signatures: [{ socket: [AF_INET, AF_INET6] }],
   limits: [
     "connections need --tcp-established, or --tcp-close; urgent data that was not read is refused, and what arrived out of order is sent again",
-    "datagrams that were not read yet are lost, as on the network; the log tells of them",
-    "multicast memberships, TCP MD5 and AO keys and SO_ATTACH_REUSEPORT programs cannot be read back from the kernel",
+    "a connection that a process outside of the tree has open too is refused, where stasis sees that process",
+    "datagrams that were not read yet come back over the loopback interface, by stasis alone: CRIU's images have no place for them; those of a socket that is bound to another interface, or behind a firewall that keeps them out, are lost, as are packets of raw and ICMP sockets; the log tells of them",
+    "TCP MD5 and AO keys, anycast memberships and SO_ATTACH_REUSEPORT programs cannot be read back from the kernel",
+    "multicast memberships are by the number of the interface",
+    "an error that was not asked for yet (SO_ERROR) is lost; whom the kernel counts as owner (sk_uid, as packet filters see it) is whoever restores",
     "options that CRIU's format has no field for are carried over by stasis alone",
   ],
 
@@ -51,6 +58,8 @@ export const inetSocket: FileKind<"isk"> = {
 /** The internet sockets of one dump. */
 export class InetSockets {
   readonly #moreOptions = new MoreOptions();
+  readonly #peek = new QueuePeek();
+  readonly #memberships = new Memberships();
   readonly #shutdowns = new Map<string, Map<number, number>>();
 
   constructor(private readonly context: DumpContext) {}
@@ -59,7 +68,7 @@ export class InetSockets {
     const kind = socketKind(file.duplicate);
     checkProtocol(file, kind);
     const entry = this.#entryOf(file, common, kind);
-    if (kind.type !== SOCK.SOCK_STREAM) this.#checkQueues(file, kind);
+    if (kind.type !== SOCK.SOCK_STREAM) this.#collectQueue(file, entry, kind);
     if (isConnection(entry)) this.#noteConnection(file, entry);
     return entry;
   }
@@ -102,7 +111,10 @@ export class InetSockets {
     if (family === AF_INET6) entry.v6only = readInteger(socket, SOL_IPV6, IPV6.V6ONLY) !== 0;
     if (source.scope !== 0) entry.ifname = interfaceName(socket, source.scope) ?? "";
     if (isTcp) entry.tcpOpts = collectTcpOptions(socket);
-    entry.moreOpts = this.#moreOptions.collect(socket, kind, { isConnection: isConnection(entry) });
+    entry.moreOpts = [
+      ...this.#moreOptions.collect(socket, kind, { isConnection: isConnection(entry) }),
+      ...this.#memberships.collect(file, kind),
+    ];
     const shutdown = tcp?.shutdown ?? this.#shutdownOf(file, kind, isConnected);
     if (shutdown !== SkShutdown.NONE) entry.shutdown = shutdown;
     return entry;
@@ -117,14 +129,15 @@ export class InetSockets {
     return known.get(Number(file.stat.ino)) ?? SkShutdown.NONE;
   }
 
-  #checkQueues({ duplicate, subject, link }: OpenFile, { type, protocol }: SocketKind): void {
-    const isUdp = protocol === IPPROTO.UDP || protocol === IPPROTO.UDPLITE;
-    if (type === SOCK.SOCK_DGRAM && isUdp && readInteger(duplicate, SOL_UDP, UDP.CORK) !== 0)
-      throw refuseFile(subject, "it is corked (UDP_CORK)", "have the program send what it has written");
-    const events = pollfd.encode({ fd: duplicate, events: POLL.POLLIN, revents: 0 });
-    sys.poll(events, 1, 0);
-    if ((pollfd.decode(events).revents & POLL.POLLIN) !== 0)
-      this.context.log.warn(`${link}: what waits in its queue and was not read is lost, as datagrams may be`);
+  #collectQueue({ duplicate, subject, link }: OpenFile, { id }: InetSkEntry, kind: SocketKind): void {
+    const { context } = this;
+    if (isUdp(kind)) {
+      if (readInteger(duplicate, SOL_UDP, UDP.CORK) !== 0)
+        throw refuseFile(subject, "it is corked (UDP_CORK)", "have the program send what it has written");
+      if (context.isRunning) return;
+      for (const datagram of datagramsIn(duplicate, id, kind, this.#peek)) context.once(SocketQueues).add(datagram);
+    } else if (readableWithin(duplicate, 0))
+      context.log.warn(`${link}: what waits in its queue and was not read is lost, as datagrams may be`);
   }
 }
 

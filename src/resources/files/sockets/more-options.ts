@@ -1,4 +1,4 @@
-// Options of internet sockets for which CRIU's format has no field: InetSkEntry.more_opts, which CRIU passes over. Those are saved that
+// Options of internet and unix sockets for which CRIU's format has no field: `more_opts` of their entries, which CRIU passes over. Those are saved that
 // differ from a new socket's.
 import { create } from "@bufbuild/protobuf";
 import { type SocketOptionEntry, SocketOptionEntrySchema } from "../../../images/format/entries.js";
@@ -16,8 +16,9 @@ import {
   UDP,
   UDPLITE,
 } from "../../../kernel/abi/in.js";
+import { MCAST } from "../../../kernel/abi/multicast.js";
 import * as so from "../../../kernel/abi/socket.js";
-import { SOCK, SOL_SOCKET, type SocketOption } from "../../../kernel/abi/socket.js";
+import { AF_UNIX, SOCK, SOL_SOCKET, type SocketOption } from "../../../kernel/abi/socket.js";
 import { TCP } from "../../../kernel/abi/tcp.js";
 import type { Fd } from "../../../kernel/brand.js";
 import { unless } from "../../../kernel/errno.js";
@@ -25,6 +26,7 @@ import { own } from "../../../kernel/own-fd.js";
 import { readOptions, writeOption } from "../../../kernel/socket-options.js";
 import { sys } from "../../../kernel/syscalls.js";
 import type { SocketKind } from "./ip-options.js";
+import { isMembership, joinAgain } from "./multicast.js";
 
 const at = (level: number, ...names: readonly number[]): SocketOption[] => names.map((name) => ({ level, name }));
 
@@ -56,14 +58,18 @@ const multicastV6 = at(SOL_IPV6, IPV6.MULTICAST_IF, IPV6.MULTICAST_HOPS, IPV6.MU
 const forTcp = [
   { level: SOL_TCP, name: TCP.CONGESTION, sizeBytes: 16 },
   ...at(SOL_TCP, TCP.SYNCNT, TCP.LINGER2, TCP.DEFER_ACCEPT, TCP.THIN_LINEAR_TIMEOUTS, TCP.USER_TIMEOUT),
+  // Without it a connection keeps what it had while its queues were filled.
+  ...at(SOL_TCP, TCP.WINDOW_CLAMP),
   ...at(SOL_TCP, TCP.NOTSENT_LOWAT, TCP.SAVE_SYN, TCP.INQ, TCP.TX_DELAY),
 ];
 /** Of a connection they tell something else. */
 const withoutConnection = at(SOL_TCP, TCP.MAXSEG, TCP.FASTOPEN, TCP.FASTOPEN_CONNECT);
+const forUnix = at(SOL_SOCKET, so.SO_PASSPIDFD, so.SO_PASSRIGHTS, so.SO_INQ);
 const forUdp = at(SOL_UDP, UDP.ENCAP, UDP.NO_CHECK6_TX, UDP.NO_CHECK6_RX, UDP.SEGMENT, UDP.GRO);
 const forUdpLite = at(SOL_UDPLITE, UDPLITE.SEND_CSCOV, UDPLITE.RECV_CSCOV);
 
 function optionsOf({ family, type, protocol }: SocketKind, isConnection: boolean): SocketOption[] {
+  if (family === AF_UNIX) return [...forUnix, ...forAll];
   const ofRaw = family === AF_INET6 && type === SOCK.SOCK_RAW ? at(SOL_IPV6, IPV6.CHECKSUM) : [];
   const byProtocol: Readonly<Record<number, SocketOption[]>> = {
     [IPPROTO.TCP]: isConnection ? forTcp : [...forTcp, ...withoutConnection],
@@ -113,10 +119,14 @@ export class MoreOptions {
 }
 
 /** An image may not set whatever it likes. */
-export const isCarried = (kind: SocketKind, { level, name }: SocketOptionEntry): boolean =>
-  optionsOf(kind, false).some((option) => option.level === level && option.name === name);
+export const isCarried = (kind: SocketKind, entry: SocketOptionEntry): boolean =>
+  isMembership(kind, entry) ||
+  optionsOf(kind, false).some(({ level, name }) => level === entry.level && name === entry.name);
 
 /** Throws SyscallError where this kernel does not take one. */
 export function applyMoreOptions(socket: Fd, entries: readonly SocketOptionEntry[]): void {
-  for (const { level, name, value } of entries) writeOption(socket, level, name, value);
+  for (const entry of entries) {
+    if (entry.name === MCAST.MSFILTER && (entry.level === SOL_IP || entry.level === SOL_IPV6)) joinAgain(socket, entry);
+    else writeOption(socket, entry.level, entry.name, entry.value);
+  }
 }

@@ -4,20 +4,13 @@
 // While a dump runs, a table of nf_tables does it that belongs to a socket of ours: when we are killed the kernel takes it away, and the
 // program talks on. What stays behind a dump that killed its tree is a table without owner, of the name that CRIU gives it, or rules of iptables where
 // these were asked for. It is made when the tree is gone, before ours goes.
-import { spawnSync } from "node:child_process";
 import { NetworkLock } from "../../../images/format/numbers.js";
 import { SyscallError, unless } from "../../../kernel/errno.js";
-import { type InetAddress, unmapped } from "../../../kernel/inet-address.js";
-import {
-  blockConnections,
-  type Connection,
-  openNetfilter,
-  PASSING_MARK,
-  removeTable,
-} from "../../../kernel/netlink/nftables.js";
+import { blockConnections, type Connection, openNetfilter, removeTable } from "../../../kernel/netlink/nftables.js";
 import type { OwnFd } from "../../../kernel/own-fd.js";
 import type { DumpOptions } from "../../../options/views.js";
 import { StasisError } from "../../../report/error.js";
+import { addRules, checkTools, removeRules } from "./iptables.js";
 
 /** What CRIU calls the table; of images older than 3.19 the name is another one. */
 const tableOf = (runId: string) => `CRIU-${runId}`;
@@ -44,7 +37,7 @@ export class HeldNetwork implements Disposable {
   static hold(method: Method, runId: string, connections: readonly Connection[]): HeldNetwork {
     const held = new HeldNetwork(method, runId, connections);
     if (method === "skip") return held;
-    if (method === "iptables") for (const family of families) if (some(connections, family)) checkTool(family);
+    if (method === "iptables") checkTools(connections);
     held.#netlink = reporting("close", () => {
       const netlink = openNetfilter();
       blockConnections(netlink, `stasis-${runId}`, connections, { owned: true });
@@ -56,7 +49,7 @@ export class HeldNetwork implements Disposable {
   /** The tree is gone: the network stays closed to its connections when we are gone too. */
   leaveClosed(): void {
     const { method, runId, connections } = this;
-    if (method === "iptables") changeRules("-I", connections);
+    if (method === "iptables") addRules(connections);
     if (method !== "nftables") return;
     reporting("leave closed", () => {
       using netlink = openNetfilter();
@@ -72,70 +65,11 @@ export class HeldNetwork implements Disposable {
 
 /** On a restore: takes away what the dump left. It may be gone already, or belong to another machine. */
 export function openNetwork(method: number, runId: string, connections: readonly Connection[]): void {
-  if (method === NetworkLock.IPTABLES) changeRules("-D", connections);
+  if (method === NetworkLock.IPTABLES) removeRules(connections);
   if (method !== NetworkLock.NFTABLES || runId === "") return;
   reporting("open", () => {
     using netlink = openNetfilter();
     unless("ENOENT", () => removeTable(netlink, tableOf(runId)));
-  });
-}
-
-const families = [4, 16] as const;
-const tools = { 4: "iptables", 16: "ip6tables" } as const;
-const familyOf = ({ source }: Connection) => unmapped(source).bytes.byteLength;
-const some = (connections: readonly Connection[], family: number) =>
-  connections.some((connection) => familyOf(connection) === family);
-
-function checkTool(family: (typeof families)[number]): void {
-  const tool = tools[family];
-  const { error } = spawnSync(`${tool}-restore`, ["--version"], { stdio: "ignore" });
-  if (error === undefined) return;
-  throw new StasisError({
-    code: "HOST_UNSUPPORTED",
-    doing: "close the network to the TCP connections of the tree",
-    subject: { kind: "host", what: "netfilter" },
-    reason: `--network-lock iptables was asked for, and ${tool} is not installed`,
-    remedy: "install it, or use --network-lock nftables, which needs no tool",
-  });
-}
-
-/** -I puts them in, -D takes them out: all of a family at once. Rules that are gone already are passed over. */
-function changeRules(command: "-I" | "-D", connections: readonly Connection[]): void {
-  for (const family of families) {
-    const ours = connections.filter((connection) => familyOf(connection) === family);
-    const rules = ours.flatMap(({ source, destination }) => [
-      rule(command, "INPUT", unmapped(destination), unmapped(source)),
-      rule(command, "OUTPUT", unmapped(source), unmapped(destination)),
-    ]);
-    const batches = command === "-I" ? [rules] : rules.map((one) => [one]);
-    for (const batch of batches) if (batch.length > 0) runTool(tools[family], batch, { mustWork: command === "-I" });
-  }
-}
-
-function rule(command: string, chain: string, from: InetAddress, to: InetAddress): string {
-  const mark = `-m mark ! --mark 0x${PASSING_MARK.toString(16)}`;
-  const ends = `-s ${textOf(from)} --sport ${from.port} -d ${textOf(to)} --dport ${to.port}`;
-  return `${command} ${chain} -p tcp ${mark} ${ends} -j DROP`;
-}
-
-function textOf({ bytes }: InetAddress): string {
-  if (bytes.byteLength === 4) return bytes.join(".");
-  return Array.from({ length: 8 }, (_, index) =>
-    Buffer.from(bytes)
-      .readUInt16BE(index * 2)
-      .toString(16),
-  ).join(":");
-}
-
-function runTool(tool: string, rules: readonly string[], { mustWork }: { readonly mustWork: boolean }): void {
-  const input = ["*filter", ...rules, "COMMIT", ""].join("\n");
-  const { status, stderr, error } = spawnSync(`${tool}-restore`, ["--noflush", "-w"], { input, encoding: "utf8" });
-  if (status === 0 || !mustWork) return;
-  throw new StasisError({
-    code: "KERNEL_REFUSED",
-    doing: "leave closed the network to the TCP connections of the tree",
-    subject: { kind: "host", what: "netfilter" },
-    reason: `${tool}-restore failed: ${error?.message ?? stderr.trim()}`,
   });
 }
 

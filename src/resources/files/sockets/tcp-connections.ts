@@ -3,9 +3,12 @@ import type { ImageDirectory } from "../../../images/directory.js";
 import { SOL_TCP } from "../../../kernel/abi/in.js";
 import { TCP, TCP_REPAIR } from "../../../kernel/abi/tcp.js";
 import { type OwnFd, own } from "../../../kernel/own-fd.js";
+import { findHolder, type Holder } from "../../../kernel/proc/holders.js";
+import { readStat } from "../../../kernel/proc/stat.js";
 import { writeInteger } from "../../../kernel/socket-options.js";
 import { sys } from "../../../kernel/syscalls.js";
 import type { DumpContext } from "../../kind.js";
+import { refuseFile } from "../refuse.js";
 import { destinationOf, sourceOf } from "./inet-entry.js";
 import { HeldNetwork } from "./network-lock.js";
 import { type ConnectionFile, readStream } from "./tcp-stream.js";
@@ -28,9 +31,10 @@ export class TcpConnections implements Disposable {
     this.#held.push({ socket: duplicate.fd, duplicate, entry, subject });
   }
 
-  /** tcp-stream-INO.img of each; from here on nothing of them arrives or leaves. */
-  write(images: ImageDirectory): void {
+  /** tcp-stream-INO.img of each; from here on nothing of them arrives or leaves. `tree`: all processes that are frozen. */
+  write(images: ImageDirectory, tree: readonly number[]): void {
     if (this.#held.length === 0) return;
+    this.#checkHolders(tree);
     const { options, runId } = this.context;
     const ends = this.#held.map(({ entry }) => ({ source: sourceOf(entry), destination: destinationOf(entry) }));
     this.#network = HeldNetwork.hold(options.networkLock, runId, ends);
@@ -42,6 +46,19 @@ export class TcpConnections implements Disposable {
       writer.blob(sent);
       writer.close();
     }
+  }
+
+  /** Whoever has a connection open besides the tree runs on: it would meet repair mode, and find the connection dead after the dump. */
+  #checkHolders(tree: readonly number[]): void {
+    const files = new Map(this.#held.map((file) => [`socket:[${file.entry.ino}]`, file]));
+    const stranger = findHolder(new Set(files.keys()), new Set([...tree, process.pid]));
+    const file = files.get(stranger?.link ?? "");
+    if (stranger === undefined || file === undefined) return;
+    throw refuseFile(
+      file.subject,
+      `its TCP connection is open in pid ${stranger.pid} ${nameOf(stranger)} as well, which is outside of the tree`,
+      "dump that process with it, or have it close the connection",
+    );
   }
 
   /** The tree runs on, and so do its connections. */
@@ -68,3 +85,5 @@ export class TcpConnections implements Disposable {
     this.release();
   }
 }
+
+const nameOf = ({ pid }: Holder) => JSON.stringify(readStat(pid)?.comm ?? "?");

@@ -30,6 +30,9 @@ export const isPath = (name: Uint8Array) => name.byteLength > 0 && name[0] !== 0
 /** The kernel counts the NUL that ends a path as a part of the name. */
 export const pathOf = (name: Uint8Array) => Buffer.from(name).toString("utf8").replace(/\0$/, "");
 
+/** As people write it: the NUL of an abstract name is "@". */
+export const showName = (name: Uint8Array) => JSON.stringify(pathOf(name).replaceAll("\0", "@"));
+
 /** Where the file of a bound socket lies, who may use it, and whether it still has its name. */
 export function collectName(
   socket: Fd,
@@ -96,8 +99,10 @@ export class PrivatePlace implements Place, Disposable {
   }
 }
 
+type Bound = Pick<UnixSkEntry, "name" | "id"> & Partial<Pick<UnixSkEntry, "filePerms">>;
+
 /** Binds a socket to the name of its entry; a file that the dumped socket left behind makes room. Throws StasisError when something else has it. */
-export function bindAgain(socket: Fd, entry: UnixSkEntry, place: Place): void {
+export function bindAgain(socket: Fd, entry: Bound, place: Place): void {
   if (!isPath(entry.name)) {
     bindToName(socket, entry.name);
     return;
@@ -114,7 +119,7 @@ export function bindAgain(socket: Fd, entry: UnixSkEntry, place: Place): void {
   });
 }
 
-function makeRoom(path: string, entry: UnixSkEntry, place: Place): void {
+function makeRoom(path: string, entry: Bound, place: Place): void {
   const there = lstatSync(path, { throwIfNoEntry: false });
   if (there === undefined) return;
   if (!there.isSocket()) throw occupied(entry, "another file has its name");
@@ -132,7 +137,7 @@ function isBound(name: Uint8Array): boolean {
     .some((line) => line.split(/\s+/).slice(7).join(" ") === path);
 }
 
-function occupied({ name, id }: UnixSkEntry, reason: string): StasisError {
+function occupied({ name, id }: Bound, reason: string): StasisError {
   return new StasisError({
     code: "MAPPED_FILE_CHANGED",
     doing: "restore the file",

@@ -1,22 +1,30 @@
-// The unix sockets of one restore. All are made when the first one is asked for, since they are made through each other: those that are
-// bound, then connections over them, then what waits in queues.
-import { SkShutdown, type UnixSkEntry } from "../../../images/format/entries.js";
+// The unix sockets of one restore. They are made through each other: those that are bound, then connections over them, all before any task exists
+// (unix-origins.ts), and what waits in queues when the first one is asked for.
+import { SkShutdown, type SocketCredentials, type UnixSkEntry } from "../../../images/format/entries.js";
 import { UnixSocketFlag } from "../../../images/format/numbers.js";
 import { AF_UNIX, SO_SNDBUFFORCE, SOCK, TCP_ESTABLISHED, TCP_LISTEN } from "../../../kernel/abi/socket.js";
+import { prepared } from "../../../kernel/batch.js";
 import { asFd, type Fd } from "../../../kernel/brand.js";
 import { unless } from "../../../kernel/errno.js";
+import { addressOfName } from "../../../kernel/messages.js";
 import { own } from "../../../kernel/own-fd.js";
-import { connectToName, newSocketPair, sendPacket } from "../../../kernel/packets.js";
+import { newSocketPair, sendPacket } from "../../../kernel/packets.js";
 import { Scope } from "../../../kernel/scope.js";
 import { sys } from "../../../kernel/syscalls.js";
 import type { RestoreContext } from "../../kind.js";
+import { applyMoreOptions } from "./more-options.js";
 import { applySocketOptions, writeNumber } from "./options.js";
+import { type QueuedMessage, RestoredQueues } from "./queues.js";
+import { countOfOthers, Senders } from "./unix-letters.js";
 import { bindAgain, isPath, type Place, PrivatePlace, realPlace } from "./unix-name.js";
-import { fillQueue, type QueuedMessage, readQueues } from "./unix-queue.js";
+import { Origins } from "./unix-origins.js";
+import { connectOutside, isOutside, validateOutside } from "./unix-outside.js";
+import { type Sending, sendAgain } from "./unix-queue.js";
 
 /** A criurpc answer: type DUMP, success, dump.restored. test/protocol compares it with what the protocol layer encodes. */
 export const RESTORED_ANSWER = Uint8Array.from([0x08, 0x01, 0x10, 0x01, 0x1a, 0x02, 0x08, 0x01]);
 const FILLING_BYTES = 16 << 20;
+const isService = ({ uflags }: UnixSkEntry) => (uflags & UnixSocketFlag.SERVICE) !== 0;
 const isDgram = ({ type }: UnixSkEntry) => type === SOCK.SOCK_DGRAM;
 
 export class RestoredUnixSockets {
@@ -29,19 +37,35 @@ export class RestoredUnixSockets {
   readonly #scaffold = new Scope();
   /** Deleted names: several sockets may have had the same one after another. */
   readonly #places = new Map<UnixSkEntry, PrivatePlace>();
-  #isBuilt = false;
+  /** Sockets of other programs. */
+  readonly #outside: ReadonlyMap<number, UnixSkEntry>;
+  #isConnected = false;
+  #isFilled = false;
+  readonly #origins: Origins;
 
-  constructor(private readonly context: RestoreContext) {}
+  constructor(private readonly context: RestoreContext) {
+    this.#origins = new Origins(context.log);
+    const entries = [...context.files.all()].flatMap(({ usk }) => usk ?? []);
+    this.#outside = new Map(entries.filter(isOutside).map((entry) => [entry.ino, entry]));
+  }
 
+  /** Throws StasisError when it cannot come back. */
   note(entry: UnixSkEntry): void {
+    if (isOutside(entry)) return;
     this.#entries.set(entry.ino, entry);
+    const peer = this.#outside.get(entry.peer);
+    if (peer !== undefined && this.#inherited(entry) === undefined) validateOutside(entry, peer, this.context);
+  }
+
+  #inherited({ ino }: UnixSkEntry): Fd | undefined {
+    return this.context.inherited.get(`socket:[${ino}]`);
   }
 
   open(entry: UnixSkEntry): Fd {
-    const inherited = this.context.inherited.get(`socket:[${entry.ino}]`);
+    const inherited = this.#inherited(entry);
     if (inherited !== undefined) return sys.dup(inherited);
-    if ((entry.uflags & UnixSocketFlag.SERVICE) !== 0) return this.#openService();
-    if (!this.#isBuilt) this.#build();
+    if (isService(entry)) return this.#openService();
+    if (!this.#isFilled) this.#fill();
     const made = this.#made.get(entry.ino);
     if (made === undefined) throw new RangeError(`unix socket ${entry.ino} was not made`);
     return sys.dup(made);
@@ -55,23 +79,34 @@ export class RestoredUnixSockets {
     return kept.release();
   }
 
-  #build(): void {
-    this.#isBuilt = true;
-    const entries = [...this.#entries.values()].filter(({ uflags }) => (uflags & UnixSocketFlag.SERVICE) === 0);
-    try {
-      for (const entry of entries) if (this.#standsAlone(entry)) this.#makeAlone(entry);
-      for (const entry of entries) if (!this.#made.has(entry.ino) && !this.#waits(entry)) this.#makeConnected(entry);
-      for (const entry of entries) if (this.#waits(entry)) this.#makeWaiting(entry);
-      for (const entry of entries) if (isDgram(entry)) this.#connectDgram(entry);
-      this.#fillQueues(entries);
-      for (const entry of entries) this.#finish(entry);
-    } finally {
-      this.#scaffold[Symbol.dispose]();
-    }
+  /** Makes them all, and their connections; a second call does nothing. */
+  connect(): void {
+    if (this.#isConnected) return;
+    this.#isConnected = true;
+    this.context.scope.use(this.#scaffold);
+    const entries = this.#ours();
+    for (const entry of entries) if (this.#standsAlone(entry)) this.#makeAlone(entry);
+    for (const entry of entries) if (!this.#made.has(entry.ino) && !this.#waits(entry)) this.#makeConnected(entry);
+    for (const entry of entries) if (this.#waits(entry)) this.#makeWaiting(entry);
   }
 
-  /** Listening, without a connection, or a datagram socket, whose connection is made afterwards. */
+  /** Puts into their queues what waits there. Of that some may be descriptors of any kind, or name tasks. */
+  #fill(): void {
+    this.#isFilled = true;
+    const entries = this.#ours();
+    this.#fillQueues(entries);
+    for (const entry of entries) this.#connectOutside(entry);
+    for (const entry of entries) this.#finish(entry);
+    this.#scaffold[Symbol.dispose]();
+  }
+
+  #ours(): UnixSkEntry[] {
+    return [...this.#entries.values()].filter((entry) => !isService(entry) && this.#inherited(entry) === undefined);
+  }
+
+  /** Listening, without a connection, or a datagram socket or one that leads outside, whose connection is made afterwards. */
   #standsAlone(entry: UnixSkEntry): boolean {
+    if (this.#outside.has(entry.peer)) return true;
     return entry.state !== TCP_ESTABLISHED || (isDgram(entry) && !this.#isNamelessPair(entry));
   }
 
@@ -85,7 +120,8 @@ export class RestoredUnixSockets {
   #makeAlone(entry: UnixSkEntry): void {
     const socket = this.#keep(entry, newSocket(entry.type));
     if (entry.name.byteLength > 0) bindAgain(socket, entry, this.#placeOf(entry));
-    if (entry.state === TCP_LISTEN) sys.listen(socket, entry.backlog);
+    if (entry.state === TCP_LISTEN)
+      this.#origins.callAs(entry.peerCredentials, [prepared.listen(socket, entry.backlog)]);
   }
 
   #placeOf(entry: UnixSkEntry): Place {
@@ -110,7 +146,7 @@ export class RestoredUnixSockets {
     if (listener === undefined) return;
     const socket = this.#keep(entry, newSocket(entry.type));
     if (entry.name.byteLength > 0) bindAgain(socket, entry, this.#placeOf(entry));
-    this.#connect(socket, listener, this.#placeOf(listener));
+    this.#connect(socket, listener);
   }
 
   /** Both ends of a connection, or the one that is left. The end with a name is the one that accept(2) gave. */
@@ -119,11 +155,18 @@ export class RestoredUnixSockets {
     const named = [entry, peer].filter((end) => end !== undefined && end.name.byteLength > 0);
     const accepted = named.find((end) => end !== undefined && this.#listenerOf(end) !== undefined) ?? named[0];
     const [first, second] =
-      accepted === undefined ? pairOf(entry.type) : this.#meet(accepted, accepted === entry ? peer : entry);
+      accepted === undefined ? this.#pair(entry) : this.#meet(accepted, accepted === entry ? peer : entry);
     const [mine, theirs] = accepted === undefined || accepted === entry ? [first, second] : [second, first];
     this.#keep(entry, mine);
     if (peer !== undefined) this.#keep(peer, theirs);
     else this.#writers.set(entry.ino, this.#scaffold.use(own(theirs)).fd);
+  }
+
+  #pair({ type, peerCredentials }: UnixSkEntry): [Fd, Fd] {
+    const fds = new Int32Array(2);
+    const room = new Uint8Array(fds.buffer);
+    this.#origins.callAs(peerCredentials, [prepared.socketpair(AF_UNIX, type | SOCK.SOCK_CLOEXEC, 0, room)]);
+    return [asFd(fds[0] ?? -1), asFd(fds[1] ?? -1)];
   }
 
   /** connect(2) and accept(2), so that the accepted end has the name of the socket that listens. */
@@ -133,14 +176,14 @@ export class RestoredUnixSockets {
     if (client !== undefined && client.name.byteLength > 0) bindAgain(socket, client, this.#placeOf(client));
     if (listener !== undefined) {
       const listening = this.#made.get(listener.ino) ?? asFd(-1);
-      this.#connect(socket, listener, this.#placeOf(listener));
+      this.#connect(socket, listener, accepted.peerCredentials);
       return [sys.accept4(listening, null, null, SOCK.SOCK_CLOEXEC), socket];
     }
     using standIn = own(newSocket(accepted.type));
     const place = isPath(accepted.name) ? this.#privatePlace(accepted) : realPlace("");
     bindAgain(standIn.fd, accepted, place);
-    sys.listen(standIn.fd, 1);
-    this.#connect(socket, accepted, place);
+    this.#origins.callAs(client?.peerCredentials, [prepared.listen(standIn.fd, 1)]);
+    place.within(() => this.#connectTo(socket, accepted.name, accepted.peerCredentials));
     return [sys.accept4(standIn.fd, null, null, SOCK.SOCK_CLOEXEC), socket];
   }
 
@@ -151,16 +194,29 @@ export class RestoredUnixSockets {
     );
   }
 
-  #connect(socket: Fd, { name }: UnixSkEntry, place: Place): void {
-    if (isPath(name)) place.within(() => connectToName(socket, name));
-    else connectToName(socket, name);
+  #connect(socket: Fd, peer: UnixSkEntry, by?: SocketCredentials): void {
+    const { name } = peer;
+    if (isPath(name)) this.#placeOf(peer).within(() => this.#connectTo(socket, name, by));
+    else this.#connectTo(socket, name, by);
+  }
+
+  #connectTo(socket: Fd, name: Uint8Array, by: SocketCredentials | undefined): void {
+    const { address, lengthBytes } = addressOfName(name);
+    this.#origins.callAs(by, [prepared.connect(socket, address, lengthBytes)]);
   }
 
   #connectDgram(entry: UnixSkEntry): void {
     const socket = this.#made.get(entry.ino);
     const peer = this.#entries.get(entry.peer);
     if (socket === undefined || peer === undefined || this.#isNamelessPair(entry)) return;
-    this.#connect(socket, peer, this.#placeOf(peer));
+    this.#connect(socket, peer);
+  }
+
+  /** After its queue is filled: then it takes messages of its peer alone. */
+  #connectOutside(entry: UnixSkEntry): void {
+    const socket = this.#made.get(entry.ino);
+    const peer = this.#outside.get(entry.peer);
+    if (socket !== undefined && peer !== undefined) connectOutside(socket, entry, peer);
   }
 
   #keep({ ino }: UnixSkEntry, socket: Fd): Fd {
@@ -168,31 +224,54 @@ export class RestoredUnixSockets {
     return socket;
   }
 
+  /** Sends what waits, and connects datagram sockets. */
   #fillQueues(entries: readonly UnixSkEntry[]): void {
-    const queues = readQueues(this.context.images);
-    for (const entry of entries) {
-      const messages = queues.get(entry.id);
-      if (messages !== undefined) this.#fill(entry, messages);
+    const queues = this.context.once(RestoredQueues);
+    const known = entries.flatMap((entry) => {
+      const socket = this.#made.get(entry.ino);
+      return socket === undefined ? [] : { entry, socket };
+    });
+    const senders = this.#scaffold.use(new Senders(known, this.context.log));
+    const ofPeers = entries.map((entry) => {
+      const messages = queues.of(entry.id);
+      if (!this.#isMailbox(entry)) return { entry, messages };
+      const peer = this.#made.has(entry.peer) ? this.#entries.get(entry.peer) : undefined;
+      const count = countOfOthers(messages, peer);
+      for (const message of messages.slice(0, count)) this.#mail(entry, senders.named(message.entry.sender), message);
+      return { entry, messages: messages.slice(count) };
+    });
+    for (const entry of entries) if (isDgram(entry)) this.#connectDgram(entry);
+    for (const { entry, messages } of ofPeers) {
+      const writer = this.#writers.get(entry.ino) ?? this.#made.get(entry.peer);
+      if (writer === undefined) continue;
+      for (const message of messages) {
+        if (this.#isMailbox(entry)) this.#mail(entry, writer, message);
+        else this.#send({ socket: writer }, message);
+      }
     }
   }
 
-  #fill(entry: UnixSkEntry, messages: readonly QueuedMessage[]): void {
-    const writer = this.#writers.get(entry.ino) ?? this.#made.get(entry.peer) ?? this.#sender(entry);
-    unless("EPERM", () => writeNumber(writer, SO_SNDBUFFORCE, FILLING_BYTES));
-    fillQueue(writer, messages, (id) => this.context.files.fd(id));
+  /** Takes datagrams of whoever knows its name. */
+  #isMailbox(entry: UnixSkEntry): boolean {
+    return isDgram(entry) && !this.#isNamelessPair(entry);
   }
 
-  /** For a datagram socket without a connection. */
-  #sender(entry: UnixSkEntry): Fd {
-    const sender = this.#scaffold.use(own(newSocket(entry.type)));
-    this.#connect(sender.fd, entry, this.#placeOf(entry));
-    return sender.fd;
+  #mail(entry: UnixSkEntry, socket: Fd, message: QueuedMessage): void {
+    const send = () => this.#send({ socket, to: entry.name }, message);
+    if (isPath(entry.name)) this.#placeOf(entry).within(send);
+    else send();
+  }
+
+  #send(sending: Sending, message: QueuedMessage): void {
+    unless("EPERM", () => writeNumber(sending.socket, SO_SNDBUFFORCE, FILLING_BYTES));
+    sendAgain(sending, message, (id) => this.context.files.fd(id), this.#origins);
   }
 
   #finish(entry: UnixSkEntry): void {
     const socket = this.#made.get(entry.ino);
     if (socket === undefined) return;
     applySocketOptions(socket, entry.opts ?? missingOptions(entry));
+    applyMoreOptions(socket, entry.moreOpts);
     const how = HOW[entry.shutdown];
     if (how !== undefined) unless("ENOTCONN", () => sys.shutdown(socket, how));
   }
@@ -206,12 +285,6 @@ const HOW: Readonly<Record<number, number | undefined>> = {
 };
 
 const newSocket = (type: number): Fd => sys.socket(AF_UNIX, type | SOCK.SOCK_CLOEXEC, 0);
-
-function pairOf(type: number): [Fd, Fd] {
-  const fds = new Int32Array(2);
-  sys.socketpair(AF_UNIX, type | SOCK.SOCK_CLOEXEC, 0, new Uint8Array(fds.buffer));
-  return [asFd(fds[0] ?? -1), asFd(fds[1] ?? -1)];
-}
 
 function missingOptions({ id }: UnixSkEntry): never {
   throw new RangeError(`unix socket ${id} has no options`);

@@ -1,16 +1,36 @@
 // Unix sockets: unix(7). A connection over which a process asks for its own dump is saved as closed; the restored process finds a new one
 // in its place, with the answer to its request waiting.
 import { create } from "@bufbuild/protobuf";
-import { SkShutdown, type UnixSkEntry, UnixSkEntrySchema } from "../../../images/format/entries.js";
+import {
+  SkShutdown,
+  SocketCredentialsSchema,
+  type SocketOptionEntry,
+  type UnixSkEntry,
+  UnixSkEntrySchema,
+} from "../../../images/format/entries.js";
 import { UnixSocketFlag } from "../../../images/format/numbers.js";
-import { AF_UNIX, SOCK, TCP_CLOSE, TCP_ESTABLISHED, TCP_LISTEN } from "../../../kernel/abi/socket.js";
-import { type UnixSocketState, unixSocketState } from "../../../kernel/netlink/unix-diag.js";
-import type { Subject } from "../../../report/error.js";
+import {
+  AF_UNIX,
+  SO_PASSCRED,
+  SOCK,
+  SOL_SOCKET,
+  TCP_CLOSE,
+  TCP_ESTABLISHED,
+  TCP_LISTEN,
+} from "../../../kernel/abi/socket.js";
+import { UnixDiag, type UnixSocketState } from "../../../kernel/netlink/unix-diag.js";
+import { peerCredentials } from "../../../kernel/packets.js";
+import { StasisError, type Subject } from "../../../report/error.js";
 import type { DumpContext, FileCommon, FileKind, OpenFile } from "../../kind.js";
 import { refuseFile } from "../refuse.js";
+import type { SocketKind } from "./ip-options.js";
+import { isCarried, MoreOptions } from "./more-options.js";
 import { collectSocketOptions } from "./options.js";
+import { QueuePeek } from "./queue-peek.js";
+import { SocketQueues } from "./queues.js";
 import { collectName } from "./unix-name.js";
-import { messageOf, peekQueue, type QueuedMessage, writeQueues } from "./unix-queue.js";
+import { checkOutside, outsideEntry } from "./unix-outside.js";
+import { messageOf } from "./unix-queue.js";
 import { RestoredUnixSockets } from "./unix-restored.js";
 
 const CLOSE_IT = "have the program close it before the dump";
@@ -22,9 +42,10 @@ export const unixSocket: FileKind<"usk"> = {
   summary: "unix sockets, unix(7)",
   signatures: [{ socket: [AF_UNIX] }],
   limits: [
-    "both ends of a connection must be in the tree",
-    "SO_PEERCRED names stasis afterwards, and so do the credentials of messages that were not read yet",
-    "SO_PEEK_OFF and the sender addresses of datagrams that wait are not in the images",
+    "a datagram socket that is connected to one outside of the tree needs --ext-unix-sk and is connected to that name again; a stream needs --external unix[INODE], and breaks for the other side",
+    "an error that was not asked for yet (SO_ERROR) is lost",
+    "who made a connection (SO_PEERCRED) and who sent what waits is carried over by stasis alone: CRIU's images have no place for it; a pid that is another's by then, or a sender's abstract name that another program has, is lost; so are SO_PEERGROUPS and SO_PEERPIDFD",
+    "of a connection that is not accepted yet, who made it",
   ],
 
   collect(file, common, context) {
@@ -32,7 +53,13 @@ export const unixSocket: FileKind<"usk"> = {
   },
 
   validate(entry, context) {
+    const strange = entry.moreOpts.find((option) => !isCarried(kindOf(entry), option));
+    if (strange !== undefined) throw strangeOption(entry, strange);
     context.once(RestoredUnixSockets).note(entry);
+  },
+
+  prepare(_entry, context) {
+    context.once(RestoredUnixSockets).connect();
   },
 
   open(entry, context) {
@@ -49,52 +76,69 @@ interface Collected {
 /** The unix sockets of one dump. */
 export class UnixSockets {
   readonly #sockets = new Map<number, Collected>();
-  readonly #messages: QueuedMessage[] = [];
+  readonly #peek = new QueuePeek();
+  readonly #moreOptions = new MoreOptions();
+  /** Sockets of other programs that have an entry. */
+  readonly #outside = new Set<number>();
+  #opened: UnixDiag | undefined;
 
   constructor(private readonly context: DumpContext) {}
 
+  get #diag(): UnixDiag {
+    this.#opened ??= this.context.scope.use(new UnixDiag());
+    return this.#opened;
+  }
+
   collect(file: OpenFile, common: FileCommon): UnixSkEntry {
     const ino = Number(file.stat.ino);
-    const state = unixSocketState(ino);
+    const state = this.#diag.state(ino);
     if (state === undefined)
       throw refuseFile(file.subject, "it is in another network namespace, which is not supported yet", CLOSE_IT);
     const { serviceSocket } = this.context;
     const isService = serviceSocket !== undefined && state.peer === Number(serviceSocket);
     const entry = isService ? closedEntry(ino, state, common, file) : entryOf(ino, state, common, file);
     if (isService) return entry;
+    const credentials = peerCredentials(file.duplicate);
+    if (credentials.pid !== 0) entry.peerCredentials = create(SocketCredentialsSchema, credentials);
+    entry.moreOpts = this.#moreOptions.collect(file.duplicate, kindOf(entry), { isConnection: false });
     this.#sockets.set(ino, { entry, state, subject: file.subject });
+    if (this.context.isRunning) return entry;
     if (state.state === TCP_ESTABLISHED || state.type === SOCK.SOCK_DGRAM) this.#collectQueue(file, entry, state);
     return entry;
   }
 
   #collectQueue(file: OpenFile, { id }: UnixSkEntry, { type }: UnixSocketState): void {
-    for (const { data, fds } of peekQueue(file.duplicate, type)) {
+    for (const packet of this.#peek.queue(file.duplicate, type, [{ level: SOL_SOCKET, name: SO_PASSCRED }])) {
+      const { data, fds } = packet;
       if (data.byteLength === 0)
         throw refuseFile(file.subject, "a message without content waits in its queue", "have the program read it");
       for (const fd of fds) this.context.scope.use(fd);
       const rights = fds.map(({ fd }) => this.context.files.inFlight(file.process, fd));
-      this.#messages.push(messageOf(id, data, rights));
+      this.context.once(SocketQueues).add(messageOf(id, type, packet, rights));
     }
   }
 
   /** When all sockets of the tree are known: connections are told by both ends. Throws StasisError for one that leads outside. */
-  write(): void {
-    for (const [ino, socket] of this.#sockets) {
-      if (socket.entry.state === TCP_LISTEN) this.#checkWaiting(socket);
-      else if (socket.entry.peer !== 0) this.#checkPeer(socket);
-      else if (socket.entry.state === TCP_ESTABLISHED && socket.entry.type !== SOCK.SOCK_DGRAM)
-        this.#findListener(ino, socket);
-    }
-    writeQueues(this.context.images, this.#messages);
+  check(): void {
+    for (const [ino, socket] of this.#sockets) this.context.attempt(() => this.#check(ino, socket));
   }
 
-  #checkPeer({ entry, subject }: Collected): void {
-    if (this.#sockets.has(entry.peer)) return;
-    throw refuseFile(
-      subject,
-      `it is connected to socket ${entry.peer}, which is outside of the tree`,
-      "dump the other program with it, or have it close the connection",
-    );
+  #check(ino: number, socket: Collected): void {
+    const { entry } = socket;
+    if (entry.state === TCP_LISTEN) this.#checkWaiting(socket);
+    else if (entry.peer !== 0) this.#checkPeer(socket);
+    else if (entry.state === TCP_ESTABLISHED && entry.type !== SOCK.SOCK_DGRAM) this.#findListener(ino, socket);
+  }
+
+  #checkPeer(socket: Collected): void {
+    const { files, options } = this.context;
+    const { peer } = socket.entry;
+    if (this.#sockets.has(peer)) return;
+    const state = this.#diag.state(peer);
+    checkOutside(socket, state, options);
+    if (this.#outside.has(peer)) return;
+    this.#outside.add(peer);
+    files.addUnixPeer((id) => outsideEntry(id, peer, state?.name ?? new Uint8Array()));
   }
 
   #checkWaiting({ state, subject }: Collected): void {
@@ -107,10 +151,19 @@ export class UnixSockets {
     throw refuseFile(subject, reason, "have the program accept what waits");
   }
 
-  /** Connected, to nobody that is known: either not accepted yet, and then CRIU names the listening socket as peer, or the other end is closed. */
+  /**
+   * Connected, to nobody that is known: either not accepted yet, and then CRIU names the listening socket as peer, or the other end is closed.
+   * The kernel shuts both directions down then: net/unix/af_unix.c, unix_release_sock().
+   */
   #findListener(ino: number, { entry, state, subject }: Collected): void {
     const listener = [...this.#sockets].find(([, other]) => other.state.waiting.includes(ino));
-    if (listener === undefined) return;
+    if (listener === undefined && state.shutdown === SkShutdown.BOTH) return;
+    if (listener === undefined)
+      throw refuseFile(
+        subject,
+        "a socket outside of the tree has not accepted its connection yet",
+        "have the other program accept it",
+      );
     if (state.sendQueue > 0)
       throw refuseFile(
         subject,
@@ -144,3 +197,13 @@ function closedEntry(ino: number, state: UnixSocketState, common: FileCommon, fi
   const entry = entryOf(ino, { ...state, name: new Uint8Array(), shutdown: 0 }, common, file);
   return Object.assign(entry, { state: TCP_CLOSE, uflags, peer: 0, backlog: 0 });
 }
+
+const kindOf = ({ type }: UnixSkEntry): SocketKind => ({ family: AF_UNIX, type, protocol: 0 });
+
+const strangeOption = ({ id }: UnixSkEntry, { level, name }: SocketOptionEntry) =>
+  new StasisError({
+    code: "IMAGE_INVALID",
+    doing: "read the image",
+    subject: { kind: "image", file: "files.img" },
+    reason: `unix socket (file ${id}): its option ${level}:${name} is none that is carried over`,
+  });

@@ -23,8 +23,8 @@ export const TERMINAL_MAJORS: readonly number[] = [
   LOW_DENSE_SERIAL_MAJOR,
 ];
 
-/** What a terminal is opened as. `current`: /dev/tty, the controlling terminal of whoever opens it. */
-export type TerminalKind = "master" | "slave" | "console" | "current" | "vt" | "serial";
+/** What a terminal is opened as. `current`: /dev/tty, the controlling terminal of whoever opens it. `external`: --inherit-fd brings it. */
+export type TerminalKind = "master" | "slave" | "console" | "current" | "vt" | "serial" | "external";
 
 export const majorOf = (device: bigint): number => Number((device >> 8n) & 0xfffn);
 /** Of a device number as stat(2) and TIOCGDEV give it. */
@@ -53,12 +53,13 @@ export const typeOf = {
   current: TtyType.CTTY,
   vt: TtyType.VT,
   serial: TtyType.SERIAL,
+  external: TtyType.EXT_TTY,
 } as const satisfies Record<TerminalKind, TtyType>;
 
 /** Above it CRIU's ids for terminals of other types begin. */
 export const MAX_PTY_INDEX = 1000;
 /** CRIU's ids in tty-info.img: those of ptys from their index, one each for the other types. */
-const fixedIds = { console: 2004, vt: 2008, current: 2012, serial: 2020 } as const;
+const fixedIds = { console: 2004, vt: 2008, current: 2012, serial: 2020, external: 2026 } as const;
 /** Ids that CRIU gives to nobody and accepts: for a second terminal of such a type. */
 const spareIds = { from: 2153, to: 2176 } as const;
 
@@ -73,3 +74,7 @@ export function fixedId(kind: keyof typeof fixedIds, taken: ReadonlySet<number>)
   for (let id: number = spareIds.from; id <= spareIds.to; id++) if (!taken.has(id)) return id;
   return undefined;
 }
+
+/** How --external and --inherit-fd name a terminal: its device, and that of the file system that its file is in. */
+export const externalKey = (rdev: bigint | number, dev: bigint | number): string =>
+  `tty[${rdev.toString(16)}:${dev.toString(16)}]`;

@@ -3,17 +3,18 @@ import { type TtyFileEntry, type TtyInfoEntry, TtyType } from "../../../images/f
 import { invalid } from "../../../images/format/fault.js";
 import { NCCS } from "../../../kernel/abi/tty.js";
 import type { Fd } from "../../../kernel/brand.js";
+import { unless } from "../../../kernel/errno.js";
 import { sys } from "../../../kernel/syscalls.js";
-import type { StasisError } from "../../../report/error.js";
+import { StasisError } from "../../../report/error.js";
 import type { Inside } from "../../../tracee/inside.js";
 import type { RestoreContext } from "../../kind.js";
 import type { Grown, Sprout } from "../../tree/grow.js";
 import { clientsTerminal, openBound } from "./bound.js";
 import { openCurrentIn, openCurrentOfOurs, setForeground, takeControl } from "./control.js";
-import { masterId, slaveId } from "./devices.js";
+import { externalKey, masterId, slaveId } from "./devices.js";
 import { openAt } from "./paths.js";
 import { type MadePty, makePty } from "./pty.js";
-import { applySettings } from "./settings.js";
+import { applySettings, getTermios } from "./settings.js";
 
 interface Leader {
   readonly inside: Inside;
@@ -47,8 +48,10 @@ export class RestoredTerminals {
     for (const settings of [termios, termiosLocked])
       if (settings !== undefined && settings.cCc.length < NCCS)
         throw broken(info, "its termios has too few characters");
-    if (this.#isLone(info) && this.#inherited(info) === undefined && !this.#givesMaster)
-      clientsTerminal(info, this.context);
+    const inherited = this.#inherited(info);
+    if (inherited !== undefined) checkGiven(info, inherited);
+    else if (type === TtyType.EXT_TTY) throw given(info, "it was left out of the dump");
+    else if (this.#isLone(info) && !this.#givesMaster) clientsTerminal(info, this.context);
   }
 
   open(entry: TtyFileEntry): Fd {
@@ -118,7 +121,7 @@ export class RestoredTerminals {
 
   /** The key is CRIU's: `tty[rdev:dev]`. */
   #inherited({ rdev, dev }: TtyInfoEntry): Fd | undefined {
-    return this.context.inherited.get(`tty[${rdev.toString(16)}:${dev.toString(16)}]`);
+    return this.context.inherited.get(externalKey(rdev, dev));
   }
 
   /** A descriptor of ours for a terminal, not to be closed. */
@@ -152,4 +155,20 @@ export class RestoredTerminals {
 
 function broken({ id }: TtyInfoEntry, reason: string): StasisError {
   return invalid({ file: "tty-info.img" }, `terminal ${id}: ${reason}`);
+}
+
+function checkGiven(info: TtyInfoEntry, inherited: Fd): void {
+  if (unless(["ENOTTY", "EBADF"], () => getTermios(inherited)) === undefined)
+    throw given(info, `descriptor ${inherited} of stasis is no terminal`);
+}
+
+function given({ rdev, dev }: TtyInfoEntry, reason: string): StasisError {
+  const key = externalKey(rdev, dev);
+  return new StasisError({
+    code: "OPTION_INVALID",
+    doing: "restore the terminal with",
+    subject: { kind: "option", name: "inherit-fd" },
+    reason,
+    remedy: `pass --inherit-fd fd[N]:${key} with a terminal for it`,
+  });
 }

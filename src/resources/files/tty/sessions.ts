@@ -14,6 +14,8 @@ export interface Holding {
   readonly sid: number;
   readonly pgrp: number;
 }
+/** A task, by what /proc tells of it. */
+export type SessionMember = Pick<FrozenTask, "pid" | "comm" | "stat">;
 export const NOBODY: Holding = { sid: 0, pgrp: 0 };
 
 const SHELL_JOB = "pass --shell-job to restore it on the terminal of stasis";
@@ -21,7 +23,7 @@ const SHELL_JOB = "pass --shell-job to restore it on the terminal of stasis";
 /** By terminal id. Throws StasisError when a terminal or session could not come back as it is. */
 export function checkSessions(
   terminals: readonly Known[],
-  tasks: readonly FrozenTask[],
+  tasks: readonly SessionMember[],
   { options, log }: DumpContext,
 ): ReadonlyMap<number, Holding> {
   const holdings = new Map(terminals.map((terminal) => [terminal.id, holdingOf(terminal, tasks)]));
@@ -40,7 +42,7 @@ export function checkSessions(
   return holdings;
 }
 
-function holdingOf({ kind, fd, device, hungUp }: Known, tasks: readonly FrozenTask[]): Holding {
+function holdingOf({ kind, fd, device, hungUp }: Known, tasks: readonly SessionMember[]): Holding {
   if (hungUp || device === 0) return NOBODY;
   const member = tasks.find(({ stat }) => stat.ttyNr === device)?.stat;
   if (member !== undefined) return { sid: member.session, pgrp: Math.max(member.tpgid, 0) };
@@ -50,6 +52,7 @@ function holdingOf({ kind, fd, device, hungUp }: Known, tasks: readonly FrozenTa
 }
 
 function checkSession({ file, kind }: Known, { sid }: Holding, members: ReadonlySet<number>): void {
+  if (kind === "external") return;
   if (sid !== 0 && !members.has(sid))
     throw refuseFile(
       file.subject,

@@ -12,10 +12,10 @@ import { N_TTY, TIOC } from "../../../kernel/abi/tty.js";
 import type { Fd } from "../../../kernel/brand.js";
 import { own } from "../../../kernel/own-fd.js";
 import { sys } from "../../../kernel/syscalls.js";
-import type { FrozenTask } from "../../../tracee/freeze.js";
 import type { DumpContext, OpenFile } from "../../kind.js";
 import { refuseFile } from "../refuse.js";
 import {
+  externalKey,
   fixedId,
   MAX_PTY_INDEX,
   masterId,
@@ -28,7 +28,7 @@ import {
 } from "./devices.js";
 import { isClosedAtOtherEnd, openSlave } from "./ends.js";
 import { peekInput, peekOutput } from "./queues.js";
-import { checkSessions, type Holding, NOBODY } from "./sessions.js";
+import { checkSessions, type Holding, NOBODY, type SessionMember } from "./sessions.js";
 import { ask, isHungUp, readSettings } from "./settings.js";
 
 const CLOSE_IT = "have the program close it before the dump";
@@ -55,7 +55,7 @@ export class Terminals {
 
   /** Result: the terminal's id in tty-info.img. */
   note(file: OpenFile): number {
-    const kind = terminalKind(file.stat.rdev);
+    const kind = this.isExternal(file) ? "external" : terminalKind(file.stat.rdev);
     if (kind === undefined) throw refuseFile(file.subject, "it is a terminal of a type that is not known", CLOSE_IT);
     if (((file.fdinfo?.flags ?? 0) & O.O_PATH) !== 0)
       throw refuseFile(file.subject, "it is a terminal held with O_PATH, which is not supported", CLOSE_IT);
@@ -66,6 +66,11 @@ export class Terminals {
     else if (known.hungUp !== hungUp)
       throw refuseFile(file.subject, "some of its descriptors were hung up, vhangup(2), and others not", CLOSE_IT);
     return id;
+  }
+
+  /** --inherit-fd brings it on the restore. */
+  isExternal({ stat: { rdev, dev } }: OpenFile): boolean {
+    return this.context.options.external.includes(externalKey(rdev, dev));
   }
 
   #add({ id, kind, hungUp, file }: Pick<Known, "id" | "kind" | "hungUp" | "file">): void {
@@ -96,11 +101,12 @@ export class Terminals {
   }
 
   /** When all files are known. Throws StasisError when a terminal cannot come back. */
-  write(tasks: readonly FrozenTask[]): void {
+  write(tasks: readonly SessionMember[]): void {
     const terminals = [...this.#known.values()];
     const holdings = checkSessions(terminals, tasks, this.context);
     const infos = terminals.map((known) => infoOf(known, holdings.get(known.id)));
-    const data = terminals.filter(({ kind }) => kind === "master").flatMap((master) => this.#contents(master, infos));
+    const masters = this.context.isRunning ? [] : terminals.filter(({ kind }) => kind === "master");
+    const data = masters.flatMap((master) => this.#contents(master, infos));
     this.context.images.writeLater("tty-info", undefined, infos);
     this.context.images.writeLater(
       "tty-data",

@@ -13,14 +13,16 @@ export const tty: FileKind<"tty"> = {
   summary: "terminals, tty(4), pty(7)",
   signatures: [{ mode: "character", majors: TERMINAL_MAJORS }],
   limits: [
-    "a slave whose master is outside of the tree needs --shell-job or --orphan-pts-master",
+    "a slave whose master is outside of the tree needs --shell-job, --orphan-pts-master or --external tty[RDEV:DEV]",
     "a terminal that was stopped by its stop character runs again",
     "what a master in packet mode was to be told besides data is lost when there is data",
   ],
 
   collect(file, common, context) {
-    const ttyInfoId = context.once(Terminals).note(file);
-    return create(TtyFileEntrySchema, { ...common, ttyInfoId, regfId: context.files.register(file, common.flags) });
+    const terminals = context.once(Terminals);
+    const ttyInfoId = terminals.note(file);
+    const path = terminals.isExternal(file) ? {} : { regfId: context.files.register(file, common.flags) };
+    return create(TtyFileEntrySchema, { ...common, ttyInfoId, ...path });
   },
 
   validate(entry, context) {

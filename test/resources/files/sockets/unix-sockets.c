@@ -1,44 +1,7 @@
 /* Unix sockets of every type, bound and not, with what waits in their queues. */
 #include "program.h"
-#include <stddef.h>
-#include <sys/socket.h>
-#include <sys/un.h>
+#include "unix-address.h"
 
-static struct sockaddr_un named(const char *name, socklen_t *length)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	/* '@' stands for the NUL of an abstract name. */
-	strcpy(address.sun_path, name);
-	*length = offsetof(struct sockaddr_un, sun_path) + strlen(name) + (name[0] == '@' ? 0 : 1);
-	if (name[0] == '@') address.sun_path[0] = 0;
-	return address;
-}
-static int bound(int type, const char *name)
-{
-	socklen_t length;
-	struct sockaddr_un address = named(name, &length);
-	int sk = must(socket(AF_UNIX, type, 0));
-	must(bind(sk, (struct sockaddr *)&address, length));
-	return sk;
-}
-static int connect_to(int sk, const char *name)
-{
-	socklen_t length;
-	struct sockaddr_un address = named(name, &length);
-	return connect(sk, (struct sockaddr *)&address, length);
-}
-static int connected(int type, const char *name)
-{
-	int sk = must(socket(AF_UNIX, type, 0));
-	must(connect_to(sk, name));
-	return sk;
-}
-static int listening(int type, const char *name)
-{
-	int sk = bound(type, name);
-	must(listen(sk, 7));
-	return sk;
-}
 static int next_is(int sk, const char *text)
 {
 	char bytes[256] = "";
@@ -157,6 +120,8 @@ int main(void)
 	set(options, SO_RCVBUF, 40000);
 	set(options, SO_PASSCRED, 1);
 	set(options, SO_PRIORITY, 5);
+	set(options, SO_PEEK_OFF, 3);
+	set(pair[1], SO_PEEK_OFF, 6);
 	must(setsockopt(options, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout));
 	int sndbuf = option(options, SO_SNDBUF), rcvbuf = option(options, SO_RCVBUF);
 
@@ -165,6 +130,7 @@ int main(void)
 
 	prove("rights", lseek(file = receive_fd(rights[1]), 0, SEEK_CUR) == 7);
 	int sent = receive_fd(rights[1]);
+	prove("peeked", recv(pair[1], directory, 6, MSG_PEEK) == 6 && memcmp(directory, "second", 6) == 0);
 	prove("nested", sent >= 0 && next_is(sent, "first second"));
 	prove("stream", talk(pair[0], pair[1]));
 	prove("packets", next_is(packets[1], "one") && next_is(packets[1], "two") && next_is(packets[0], "back") && talk(packets[0], packets[1]));
@@ -184,6 +150,6 @@ int main(void)
 	struct timeval now = { 0 };
 	socklen_t length = sizeof now;
 	must(getsockopt(options, SOL_SOCKET, SO_RCVTIMEO, &now, &length));
-	prove("options", option(options, SO_SNDBUF) == sndbuf && option(options, SO_RCVBUF) == rcvbuf && option(options, SO_PASSCRED) == 1 && option(options, SO_PRIORITY) == 5 && now.tv_sec == 3 && now.tv_usec == 500000);
+	prove("options", option(options, SO_SNDBUF) == sndbuf && option(options, SO_RCVBUF) == rcvbuf && option(options, SO_PASSCRED) == 1 && option(options, SO_PRIORITY) == 5 && option(options, SO_PEEK_OFF) == 3 && now.tv_sec == 3 && now.tv_usec == 500000);
 	restored();
 }

@@ -1,53 +1,13 @@
-// Bad and odd requests: what CRIU 4.2 does, what we do, and why where that differs. docs/edge-cases.md is made from this table, and
-// edge-cases.test.ts makes each request.
-import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+// Bad and odd requests, as the bytes and options that they are.
 import { create } from "@bufbuild/protobuf";
-import { type CriuOpts, CriuOptsSchema, CriuReqType } from "../../src/protocol/gen/rpc_pb.js";
-import { addJoinNs, addNoSeccomp } from "../../src/protocol/tag-39.js";
-import type { Session } from "../../src/service/session.js";
-import { exchange, hex, type Request } from "./exchange.js";
+import { type CriuOpts, CriuOptsSchema, CriuReqType, type CriuResp } from "../../../src/protocol/gen/rpc_pb.js";
+import { addJoinNs, addNoSeccomp } from "../../../src/protocol/tag-39.js";
+import { hex } from "../exchange.js";
+import { type Asked, CLOSED, LATER } from "./case.js";
+import type { Fixtures } from "./fixtures.js";
 
 const { EMPTY, DUMP, RESTORE, CHECK, NOTIFY, VERSION, FEATURE_CHECK, WAIT_PID, PRE_DUMP, PAGE_SERVER } = CriuReqType;
-const { CPUINFO_CHECK, SINGLE_PRE_DUMP } = CriuReqType;
-
-/** Descriptors that requests name. */
-export interface Fixtures extends Disposable {
-  readonly images: number;
-  readonly file: number;
-  readonly deleted: number;
-  readonly device: number;
-  readonly proc: number;
-  readonly path: string;
-}
-
-export function fixtures(): Fixtures {
-  const path = mkdtempSync(join(tmpdir(), "edge-cases-"));
-  const gone = join(path, "gone");
-  mkdirSync(gone);
-  writeFileSync(join(path, "file"), "");
-  writeFileSync(join(path, "unknown.conf"), "frobnicate\n");
-  writeFileSync(join(path, "quote.conf"), 'log-file "x\n');
-  const fds = [path, join(path, "file"), gone, "/dev/null", "/proc"].map((name) => openSync(name, "r"));
-  rmSync(gone, { recursive: true });
-  const [images = -1, file = -1, deleted = -1, device = -1, proc = -1] = fds;
-  const dispose = () => {
-    for (const fd of fds) closeSync(fd);
-    rmSync(path, { recursive: true });
-  };
-  return { images, file, deleted, device, proc, path, [Symbol.dispose]: dispose };
-}
-
-export interface EdgeCase {
-  readonly input: string;
-  readonly theirs: string;
-  readonly ours: string;
-  /** Where we differ. */
-  readonly why?: string;
-  readonly kind?: Session["kind"];
-  readonly ask: (fixtures: Fixtures) => readonly Request[];
-}
+const { CPUINFO_CHECK, CPUINFO_DUMP, SINGLE_PRE_DUMP, PAGE_SERVER_CHLD } = CriuReqType;
 
 type Fields = Parameters<typeof create<typeof CriuOptsSchema>>[1];
 const dump = (fields: Fields) => (at: Fixtures) => [
@@ -61,13 +21,20 @@ const changed = (at: Fixtures, change: (opts: CriuOpts) => void) => {
 };
 
 const NO_MODE: number = 77;
-const CLOSED = "closed, no answer";
+const byte = (number: number) => number.toString(16).padStart(2, "0");
+/** VERSION, and a field 111 of 209993 bytes. */
+const padded = () => Buffer.concat([hex("080a fa06 c9e80c"), Buffer.alloc(209_993)]);
+const featuresIn = ([answer]: readonly CriuResp[]) => {
+  const { memTrack, lazyPages, pidfdStore } = answer?.features ?? {};
+  const found = [memTrack && "mem_track", lazyPages && "lazy_pages", pidfdStore && "pidfd_store"].filter(Boolean);
+  return found.length === 0 ? "none of them" : found.join(", ");
+};
 const SAYS_SO = "a client that waits is told why";
-const LATER = "not supported yet: refused by name, before anything is done";
 const TYPED = "CRIU's worker crashes";
 
-export const edgeCases: readonly EdgeCase[] = [
+export const requests: readonly Asked[] = [
   { input: "nothing, and the connection is closed", theirs: CLOSED, ours: CLOSED, ask: () => [] },
+  { input: "a packet of no bytes", theirs: CLOSED, ours: CLOSED, ask: () => [hex("")] },
   { input: "16 bytes ff", theirs: CLOSED, ours: CLOSED, ask: () => [hex("ff".repeat(16))] },
   { input: "the single byte 08", theirs: CLOSED, ours: CLOSED, ask: () => [hex("08")] },
   { input: "VERSION and one byte 00", theirs: CLOSED, ours: CLOSED, ask: () => [hex("080a00")] },
@@ -107,7 +74,13 @@ export const edgeCases: readonly EdgeCase[] = [
     ours: "VERSION ok, EMPTY false",
     ask: () => [{ type: VERSION, keepOpen: true }, { type: EMPTY }],
   },
-  ...[DUMP, RESTORE, CHECK, PRE_DUMP, SINGLE_PRE_DUMP, WAIT_PID].map((type) => ({
+  {
+    input: "VERSION, with a field that makes it 210 kB large",
+    theirs: "VERSION ok",
+    ours: "VERSION ok",
+    ask: () => [padded()],
+  },
+  ...[DUMP, RESTORE, CHECK, PRE_DUMP, SINGLE_PRE_DUMP, WAIT_PID, EMPTY, NOTIFY].map((type) => ({
     input: `keep_open on ${CriuReqType[type]}`,
     theirs: CLOSED,
     ours: CLOSED,
@@ -119,13 +92,30 @@ export const edgeCases: readonly EdgeCase[] = [
     ours: "CPUINFO_CHECK false, VERSION ok",
     ask: () => [{ type: CPUINFO_CHECK, keepOpen: true }, { type: VERSION }],
   },
+  {
+    input: "CPUINFO_CHECK that fails, keep_open, then CPUINFO_DUMP",
+    theirs: "CPUINFO_CHECK false, CPUINFO_DUMP ok, with the text of the failure",
+    ours: "CPUINFO_CHECK false, CPUINFO_DUMP ok, without a text",
+    why: "an answer speaks of its own request",
+    ask: (at) => [
+      { type: CPUINFO_CHECK, keepOpen: true },
+      { type: CPUINFO_DUMP, opts: { imagesDirFd: at.images } },
+    ],
+    more: ([, second]) => (second?.crErrmsg === "" ? "without a text" : "with a text"),
+  },
   { input: "DUMP without opts", theirs: CLOSED, ours: "DUMP false", why: TYPED, ask: () => [{ type: DUMP }] },
   { input: "RESTORE without opts", theirs: CLOSED, ours: "RESTORE false", why: TYPED, ask: () => [{ type: RESTORE }] },
+  ...[PRE_DUMP, SINGLE_PRE_DUMP, CPUINFO_DUMP, CPUINFO_CHECK, PAGE_SERVER].map((type) => ({
+    input: `${CriuReqType[type]} without opts`,
+    theirs: `${CriuReqType[type]} false`,
+    ours: `${CriuReqType[type]} false`,
+    ask: () => [{ type }],
+  })),
   {
-    input: "PAGE_SERVER without opts",
+    input: "PAGE_SERVER_CHLD without opts",
     theirs: "PAGE_SERVER false",
     ours: "PAGE_SERVER false",
-    ask: () => [{ type: PAGE_SERVER }],
+    ask: () => [{ type: PAGE_SERVER_CHLD }],
   },
   {
     input: "FEATURE_CHECK without features",
@@ -135,9 +125,17 @@ export const edgeCases: readonly EdgeCase[] = [
   },
   {
     input: "FEATURE_CHECK with no feature",
-    theirs: "FEATURE_CHECK ok",
-    ours: "FEATURE_CHECK ok",
+    theirs: "FEATURE_CHECK ok, none of them",
+    ours: "FEATURE_CHECK ok, none of them",
     ask: () => [{ type: FEATURE_CHECK, features: {} }],
+    more: featuresIn,
+  },
+  {
+    input: "FEATURE_CHECK with mem_track false and pidfd_store true, where both are there",
+    theirs: "FEATURE_CHECK ok, pidfd_store",
+    ours: "FEATURE_CHECK ok, pidfd_store",
+    ask: () => [{ type: FEATURE_CHECK, features: { memTrack: false, pidfdStore: true } }],
+    more: featuresIn,
   },
   { input: "CHECK without opts", theirs: "CHECK ok", ours: "CHECK ok", ask: () => [{ type: CHECK }] },
   {
@@ -146,12 +144,25 @@ export const edgeCases: readonly EdgeCase[] = [
     ours: "CHECK false",
     ask: () => [{ type: CHECK, opts: { imagesDirFd: -1, logFile: "x" } }],
   },
+  {
+    input: "CHECK with track_mem and log_file, where the kernel cannot track memory",
+    theirs: "CHECK false",
+    ours: "CHECK false",
+    ask: (at) => [{ type: CHECK, opts: { imagesDirFd: at.images, logFile: "check.log", trackMem: true } }],
+  },
   { input: "WAIT_PID without pid", theirs: "WAIT_PID false", ours: "WAIT_PID false", ask: () => [{ type: WAIT_PID }] },
   {
     input: "opts without images_dir_fd",
     theirs: "DUMP false 56",
     ours: "DUMP false 56",
     ask: () => [{ type: DUMP, opts: { pid: 4711 } }],
+  },
+  {
+    input: "opts in two parts, the first with images_dir_fd",
+    theirs: "DUMP false 56",
+    ours: "DUMP ok",
+    why: "the parts are one message, as protobuf has it",
+    ask: (at) => [Buffer.concat([hex("0801"), hex(`120208${byte(at.images)}`), hex("120310e724")])],
   },
   {
     input: "field 39 as a flag (no_seccomp of 2016)",
@@ -165,15 +176,7 @@ export const edgeCases: readonly EdgeCase[] = [
     input: "leave_running with the number 2",
     theirs: "DUMP ok",
     ours: "DUMP ok",
-    ask: (at) => [
-      Buffer.concat([
-        hex("0801"),
-        hex("1207"),
-        hex(`08${at.images.toString(16).padStart(2, "0")}`),
-        hex("10e724"),
-        hex("1802"),
-      ]),
-    ],
+    ask: (at) => [Buffer.concat([hex("0801"), hex("1207"), hex(`08${byte(at.images)}`), hex("10e724"), hex("1802")])],
   },
   ...["", ".", "..", "a/b", "/abs", "x".repeat(300)].map((logFile) => ({
     input: `log_file ${logFile.length > 9 ? "of 300 characters" : JSON.stringify(logFile)}`,
@@ -187,6 +190,28 @@ export const edgeCases: readonly EdgeCase[] = [
     ours: "DUMP false 56",
     why: "a name that is cut is another name",
     ask: dump({ logFile: "a\0b" }),
+  },
+  {
+    input: "log_file of the bytes ff fe",
+    theirs: "DUMP ok, a file with that name",
+    ours: "DUMP false 56",
+    why: "it is no UTF-8: protobuf has replaced the bytes, and a name that is changed is another name",
+    ask: (at) => [Buffer.concat([hex("0801"), hex(`120908${byte(at.images)}`), hex("10e724"), hex("5202fffe")])],
+  },
+  {
+    input: 'log_file "-"',
+    theirs: "DUMP ok, with the log on stdout",
+    ours: "DUMP ok, with the log on stdout",
+    ask: dump({ logFile: "-", logLevel: 0 }),
+    more: () => "with the log on stdout",
+  },
+  {
+    input: "log_level 0 and a pid that cannot be",
+    theirs: "DUMP false 3, without a text",
+    ours: "DUMP false 3, with a text",
+    why: SAYS_SO,
+    ask: dump({ logLevel: 0, pid: -1 }),
+    more: ([answer]) => (answer?.crErrmsg === "" ? "without a text" : "with a text"),
   },
   ...[-1, 5, 100].map((logLevel) => ({
     input: `log_level ${logLevel}`,
@@ -240,6 +265,29 @@ export const edgeCases: readonly EdgeCase[] = [
     },
   },
   {
+    input: "join_ns of a file that is not there, on RESTORE",
+    theirs: "RESTORE false 56",
+    ours: "RESTORE false 56",
+    ask(at) {
+      const opts = create(CriuOptsSchema, { imagesDirFd: at.images });
+      addJoinNs(opts, [{ ns: "net", nsFile: "/nowhere" }]);
+      return [{ type: RESTORE, opts }];
+    },
+  },
+  {
+    input: 'external "mnt[]:xyz"',
+    theirs: "DUMP false 56",
+    ours: "DUMP false 56",
+    ask: dump({ external: ["mnt[]:xyz"] }),
+  },
+  {
+    input: 'external "macvlan[eth0]"',
+    theirs: CLOSED,
+    ours: "DUMP false 56",
+    why: TYPED,
+    ask: dump({ external: ["macvlan[eth0]"] }),
+  },
+  {
     input: "rst_sibling false, to a service",
     theirs: "RESTORE false 56",
     ours: "RESTORE false 56",
@@ -273,11 +321,93 @@ export const edgeCases: readonly EdgeCase[] = [
     ask: dump({ ps: { port: 1 } }),
   },
   {
-    input: "parent_img that is not there",
+    input: "ps with a port that nobody listens on",
+    theirs: "DUMP false",
+    ours: "DUMP false 56",
+    why: LATER,
+    ask: dump({ ps: { address: "127.0.0.1", port: 1 } }),
+  },
+  {
+    input: "ps.fd, to a service",
     theirs: "DUMP false 56",
     ours: "DUMP false 56",
-    ask: dump({ parentImg: "../nowhere" }),
+    kind: "service",
+    ask: dump({ ps: { fd: 0 } }),
   },
+  {
+    input: "ps.fd on PAGE_SERVER, to a service",
+    theirs: "PAGE_SERVER false",
+    ours: "PAGE_SERVER false",
+    kind: "service",
+    ask: (at) => [{ type: PAGE_SERVER, opts: { imagesDirFd: at.images, ps: { fd: 0 } } }],
+  },
+  ...(
+    [
+      [PRE_DUMP, "PRE_DUMP"],
+      [SINGLE_PRE_DUMP, "SINGLE_PRE_DUMP"],
+      [PAGE_SERVER, "PAGE_SERVER"],
+      [PAGE_SERVER_CHLD, "PAGE_SERVER"],
+    ] as const
+  ).map(([type, answer]) => ({
+    input: CriuReqType[type],
+    theirs: `${answer} ok`,
+    ours: `${answer} false`,
+    why: LATER,
+    ask: (at: Fixtures) => [{ type, opts: { imagesDirFd: at.images, pid: 4711 } }],
+  })),
+  ...[dump, restore].map((request) => ({
+    input: `parent_img that is not there, on ${request === dump ? "DUMP" : "RESTORE"}`,
+    theirs: `${request === dump ? "DUMP" : "RESTORE"} false 56`,
+    ours: `${request === dump ? "DUMP" : "RESTORE"} false 56`,
+    ask: request({ parentImg: "../nowhere" }),
+  })),
+  {
+    input: "parent_img that is a file",
+    theirs: "DUMP false",
+    ours: "DUMP false 56",
+    why: LATER,
+    ask: dump({ parentImg: "file" }),
+  },
+  {
+    input: "parent_img, into a directory that has another parent",
+    theirs: "DUMP ok, the parent is the old one",
+    ours: "DUMP false 56",
+    why: LATER,
+    ask: dump({ parentImg: "../other" }),
+  },
+  {
+    input: "track_mem, where the kernel cannot track memory",
+    theirs: "DUMP false 56",
+    ours: "DUMP false 56",
+    ask: dump({ trackMem: true }),
+  },
+  ...(
+    [
+      ["freeze_cgroup", { freezeCgroup: "/nowhere" }],
+      ["cgroup_props", { cgroupProps: "{" }],
+      ["cgroup_props_file", { cgroupPropsFile: "/nowhere" }],
+      ["lsm_profile", { lsmProfile: "bogus" }],
+    ] as const
+  ).map(([name, fields]) => ({
+    input: `${name} that cannot be`,
+    theirs: "DUMP false",
+    ours: "DUMP false 56",
+    why: LATER,
+    ask: dump(fields),
+  })),
+  ...(
+    [
+      ["cgroup_yard", dump({ cgroupYard: "/nowhere" }), "DUMP"],
+      ["skip_mnt", dump({ skipMnt: ["/nowhere"] }), "DUMP"],
+      ["root", restore({ root: "/nowhere" }), "RESTORE"],
+    ] as const
+  ).map(([name, ask, type]) => ({
+    input: `${name} that is not there and not needed`,
+    theirs: `${type} ok`,
+    ours: `${type} false 56`,
+    why: LATER,
+    ask,
+  })),
   {
     input: "mntns_compat_mode on DUMP",
     theirs: "DUMP false 56",
@@ -317,13 +447,3 @@ export const edgeCases: readonly EdgeCase[] = [
     ask: restore({ pid: 1, leaveRunning: true }),
   },
 ];
-
-/** What came of a request, as in the table. */
-export function outcomeOf({ ask, kind = "swrk" }: EdgeCase, at: Fixtures): string {
-  const { answers } = exchange(ask(at), { kind });
-  const shown = answers.map(
-    ({ type, success, crErrno }) =>
-      `${CriuReqType[type]} ${success ? "ok" : "false"}${crErrno === 0 ? "" : ` ${crErrno}`}`,
-  );
-  return shown.length === 0 ? CLOSED : shown.join(", ");
-}

@@ -1,0 +1,204 @@
+// What the kernel tells of all the descriptors of a process, each call made for many of them in one step (batch.ts): pidfd_getfd(2), proc_pid_fd(5),
+// proc_pid_fdinfo(5), fstat(2), fcntl(2).
+import { F_GETOWN_EX, F_GETSIG, f_owner_ex, O } from "../abi/fcntl.js";
+import { type PreparedCall, prepared, RepeatedCalls } from "../batch.js";
+import { AT_FDCWD, asFd, asTargetFd, type Fd, type Pid, type TargetFd } from "../brand.js";
+import { SyscallError } from "../errno.js";
+import { own } from "../own-fd.js";
+import { Scope } from "../scope.js";
+import { isSameInode, STAT_WORDS, type Stat, statIn } from "../stat.js";
+import { sys } from "../syscalls.js";
+import { type Fdinfo, fdinfoIn, readFdinfo, readFdLink } from "./fdinfo.js";
+
+export interface SeenDescriptor {
+  readonly targetFd: TargetFd;
+  /** Ours, for the same open file description, until the next one is asked for. */
+  readonly duplicate: Fd;
+  /** As the kernel names what it is open on; undefined: it is gone. */
+  readonly link: string | undefined;
+  readonly fdinfo: Fdinfo | undefined;
+  readonly stat: Stat;
+  /** Whether the path that the link is leads there, for us; undefined: it is too long, or leads on from a symbolic link. */
+  readonly isAtLink: boolean | undefined;
+  /** Whether F_SETOWN, F_SETOWN_EX or F_SETSIG were used on it. */
+  readonly isOwned: boolean;
+}
+
+/** How many are asked for at the same time: as many duplicates are open, and descriptors of fdinfo. */
+const AT_ONCE = 64;
+/** What is longer is read by itself. */
+const ROOM_BYTES = 512;
+/** Ten digits and a NUL. */
+const NUMBER_BYTES = 12;
+const isWhole = (length: number): boolean => length >= 0 && length < ROOM_BYTES;
+const S_IFMT = 0o170000n;
+const S_IFLNK = 0o120000n;
+
+/**
+ * Goes through descriptors of a process for which `pidfd` stands. Each is looked at by a function, which throws SyscallError when the descriptor is
+ * gone.
+ */
+export function* seenDescriptors(
+  pid: Pid,
+  pidfd: Fd,
+  fds: readonly TargetFd[],
+): Generator<{ readonly targetFd: TargetFd; look(): SeenDescriptor }> {
+  using scope = new Scope();
+  const rows = free.pop() ?? new Rows();
+  scope.defer(() => free.push(rows));
+  const directory = (name: string) => own(sys.openat(AT_FDCWD, `/proc/${pid}/${name}`, O.O_PATH | O.O_CLOEXEC, 0));
+  const links = scope.use(directory("fd"));
+  const infos = scope.use(directory("fdinfo"));
+  for (let from = 0; from < fds.length; from += AT_ONCE) {
+    const some = fds.slice(from, from + AT_ONCE);
+    using _open = rows.open({ pid, pidfd, links: links.fd, infos: infos.fd }, some);
+    for (const [row, targetFd] of some.entries()) yield { targetFd, look: () => rows.seen(row) };
+  }
+}
+/** One is looked at while another is: files on their way in a socket. */
+const free: Rows[] = [];
+
+interface Table {
+  readonly pid: Pid;
+  readonly pidfd: Fd;
+  /** /proc/PID/fd and /proc/PID/fdinfo. */
+  readonly links: Fd;
+  readonly infos: Fd;
+}
+
+const finding = { getfd: 0, openInfo: 1, readlink: 2, calls: 3 };
+const asking = { fstat: 0, read: 1, statAt: 2, getsig: 3, getown: 4, calls: 5 };
+const closing = { duplicate: 0, info: 1, calls: 2 };
+
+/** Room for the answers, and the calls that fill it: used for one process after the other. */
+class Rows {
+  readonly #numbers = Buffer.alloc(AT_ONCE * NUMBER_BYTES);
+  readonly #links = Buffer.alloc(AT_ONCE * ROOM_BYTES);
+  readonly #infos = Buffer.alloc(AT_ONCE * ROOM_BYTES);
+  readonly #owners = new Uint8Array(AT_ONCE * f_owner_ex.sizeBytes);
+  /** Of the descriptor, and then of the path that its link is. */
+  readonly #stats = new BigUint64Array(AT_ONCE * STAT_WORDS * 2);
+  readonly #find: RepeatedCalls;
+  readonly #ask: RepeatedCalls;
+  readonly #close: RepeatedCalls;
+  #table: Table | undefined;
+  #fds: readonly TargetFd[] = [];
+
+  constructor() {
+    const nobody = asFd(-1);
+    const all = (calls: (row: number) => PreparedCall[]) =>
+      new RepeatedCalls(Array.from({ length: AT_ONCE }, (_, row) => calls(row)).flat());
+    const stats = new Uint8Array(this.#stats.buffer);
+    const statBytes = STAT_WORDS * 8;
+    this.#find = all((row) => {
+      const number = part(this.#numbers, row, NUMBER_BYTES);
+      return [
+        prepared.pidfd_getfd(nobody, asTargetFd(-1), 0),
+        prepared.openat(nobody, number, O.O_CLOEXEC, 0),
+        prepared.readlinkat(nobody, number, part(this.#links, row, ROOM_BYTES), ROOM_BYTES),
+      ];
+    });
+    this.#ask = all((row) => [
+      prepared.fstat(nobody, part(stats, row * 2, statBytes)),
+      prepared.read(nobody, part(this.#infos, row, ROOM_BYTES), ROOM_BYTES),
+      prepared.newfstatat(nobody, part(this.#links, row, ROOM_BYTES), part(stats, row * 2 + 1, statBytes), 0),
+      prepared.fcntlSet(nobody, F_GETSIG, 0),
+      prepared.fcntlInto(nobody, F_GETOWN_EX, part(this.#owners, row, f_owner_ex.sizeBytes)),
+    ]);
+    this.#close = all(() => [prepared.close(nobody), prepared.close(nobody)]);
+  }
+
+  /** Asks all there is to ask. Disposing closes the duplicates. */
+  open(table: Table, fds: readonly TargetFd[]): Disposable {
+    this.#table = table;
+    this.#fds = fds;
+    for (const [row, fd] of fds.entries()) {
+      const at = row * NUMBER_BYTES;
+      this.#numbers[at + this.#numbers.write(`${fd}`, at, "latin1")] = 0;
+      const call = row * finding.calls;
+      this.#find.aim(call + finding.getfd, 0, table.pidfd);
+      this.#find.aim(call + finding.getfd, 1, fd);
+      this.#find.aim(call + finding.openInfo, 0, table.infos);
+      this.#find.aim(call + finding.readlink, 0, table.links);
+    }
+    this.#find.run(fds.length * finding.calls);
+    const scope = new Scope();
+    scope.defer(() => this.#closeAll());
+    for (const row of fds.keys()) {
+      const duplicate = this.#found(row, finding.getfd);
+      const info = this.#found(row, finding.openInfo);
+      const call = row * asking.calls;
+      this.#endLink(row);
+      this.#ask.aim(call + asking.fstat, 0, duplicate);
+      this.#ask.aim(call + asking.read, 0, info);
+      this.#ask.aim(call + asking.getsig, 0, duplicate);
+      this.#ask.aim(call + asking.getown, 0, duplicate);
+      this.#close.aim(row * closing.calls + closing.duplicate, 0, duplicate);
+      this.#close.aim(row * closing.calls + closing.info, 0, info);
+    }
+    this.#ask.run(fds.length * asking.calls);
+    return scope;
+  }
+
+  /** From no directory: a link that is no path ("socket:[4711]") is not looked up. */
+  #endLink(row: number): void {
+    const length = this.#found(row, finding.readlink);
+    this.#links[row * ROOM_BYTES + (isWhole(length) ? length : 0)] = 0;
+  }
+
+  #closeAll(): void {
+    this.#close.run(this.#fds.length * closing.calls);
+    this.#fds = [];
+  }
+
+  #found = (row: number, call: number): number => this.#find.result(row * finding.calls + call);
+
+  seen(row: number): SeenDescriptor {
+    const table = this.#table;
+    const targetFd = this.#fds[row];
+    if (table === undefined || targetFd === undefined) throw new RangeError(`descriptor ${row} was not asked for`);
+    const duplicate = this.#found(row, finding.getfd);
+    if (duplicate < 0) throw new SyscallError("pidfd_getfd", -duplicate, [`${table.pidfd}`, `${targetFd}`, "0"]);
+    const found = this.#answer(row, asking.fstat);
+    if (found < 0) throw new SyscallError("fstat", -found, [`${duplicate}`]);
+    const stat = statIn(this.#stats, row * 2 * STAT_WORDS);
+    return {
+      targetFd,
+      duplicate: asFd(duplicate),
+      link: this.#link(table.pid, row, targetFd),
+      fdinfo: this.#fdinfo(table.pid, row, targetFd),
+      stat,
+      isAtLink: this.#isAtLink(row, stat),
+      isOwned: this.#isOwned(row),
+    };
+  }
+
+  #link(pid: Pid, row: number, targetFd: TargetFd): string | undefined {
+    const length = this.#found(row, finding.readlink);
+    if (!isWhole(length)) return readFdLink(pid, targetFd);
+    return this.#links.toString("utf8", row * ROOM_BYTES, row * ROOM_BYTES + length);
+  }
+
+  #fdinfo(pid: Pid, row: number, targetFd: TargetFd): Fdinfo | undefined {
+    const length = this.#answer(row, asking.read);
+    if (!isWhole(length)) return readFdinfo(pid, targetFd);
+    return fdinfoIn(this.#infos.subarray(row * ROOM_BYTES, row * ROOM_BYTES + length));
+  }
+
+  #isAtLink(row: number, { mode }: Stat): boolean | undefined {
+    if ((mode & S_IFMT) === S_IFLNK || !isWhole(this.#found(row, finding.readlink))) return undefined;
+    const at = row * 2 * STAT_WORDS;
+    return this.#answer(row, asking.statAt) === 0 && isSameInode(this.#stats, at, at + STAT_WORDS);
+  }
+
+  /** A file opened with O_PATH has no owner (EBADF). */
+  #isOwned(row: number): boolean {
+    if (this.#answer(row, asking.getown) !== 0) return false;
+    const { type, pid } = f_owner_ex.decode(part(this.#owners, row, f_owner_ex.sizeBytes));
+    return type !== 0 || pid !== 0 || this.#answer(row, asking.getsig) !== 0;
+  }
+
+  #answer = (row: number, call: number): number => this.#ask.result(row * asking.calls + call);
+}
+
+const part = (bytes: Uint8Array, row: number, size: number) => bytes.subarray(row * size, (row + 1) * size);

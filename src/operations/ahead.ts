@@ -1,0 +1,40 @@
+// The images of a large tree are made, empty, before they are written. To make a file may take the kernel longer than to write it, and a dump of
+// a thousand processes has seven thousand: another processor makes them while we look at the tree.
+import type { ImageDirectory } from "../images/directory.js";
+import { MODE } from "../images/file.js";
+import type { RawName, RecordName } from "../images/format/magic.js";
+import { Beside, prepared } from "../kernel/batch.js";
+import { AT_FDCWD } from "../kernel/brand.js";
+import { SyscallError } from "../kernel/errno.js";
+import type { FrozenTask } from "../tracee/freeze.js";
+
+const S_IFREG = 0o100000;
+/** From here on it is worth a process that does it. */
+const MANY_TASKS = 16;
+
+/** Disposing takes away what was not written. */
+export function makeAhead(images: ImageDirectory, tasks: readonly FrozenTask[]): Disposable | undefined {
+  return tasks.length < MANY_TASKS ? undefined : images.expect(tasks.flatMap(imagesOf), makeBeside);
+}
+
+/** Those of a single task, which are nearly all that there will be. */
+function imagesOf(task: FrozenTask, index: number): (readonly [RecordName | RawName, number])[] {
+  if (task.state === "zombie") return [["core", task.pid]];
+  const own = ["mm", "ids", "fs", "pagemap"] as const;
+  return [
+    ...task.threads.map(({ tid }) => ["core", tid] as const),
+    ...own.map((name) => [name, task.pid] as const),
+    ["pages", index + 1],
+  ];
+}
+
+/** Result: ends it. Where there can be no other process, each file is made when it is written. */
+function makeBeside(paths: readonly string[]): () => void {
+  try {
+    const beside = new Beside(paths.map((path) => prepared.mknodat(AT_FDCWD, path, S_IFREG | MODE, 0n)));
+    return () => beside.end();
+  } catch (error) {
+    if (!(error instanceof SyscallError)) throw error;
+    return () => {};
+  }
+}
