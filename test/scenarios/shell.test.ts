@@ -1,6 +1,7 @@
 // An interactive shell on a terminal whose master is outside of the tree: the client gets a new one (orphan_pts_master). It remembers, and its jobs obey.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import "../support/own-terminals.js";
 import { startExecutable } from "../support/program.js";
 import { atRandomMoments } from "./moments.js";
 import { endingWith, startService } from "./round-trip.js";

@@ -8,6 +8,7 @@ import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readStatus } from "../../src/kernel/proc/status.js";
+import "../support/own-terminals.js";
 import { startExecutable } from "../support/program.js";
 import { freePort } from "./free-port.js";
 import { atRandomMoments, testWith } from "./moments.js";

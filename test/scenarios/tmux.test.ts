@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import "../support/own-terminals.js";
 import { type Program, startExecutable } from "../support/program.js";
 import { atRandomMoments, testWith } from "./moments.js";
 import { endingWith, startService, until } from "./round-trip.js";

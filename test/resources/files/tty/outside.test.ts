@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import "../../../support/own-terminals.js";
 
 const stasis = fileURLToPath(new URL("../../../../../bin/stasis", import.meta.url));
 const source = (name: string) =>

@@ -1,3 +1,4 @@
+import "../../../support/own-terminals.js";
 import { provesAfterTrip } from "../../../support/proofs.js";
 
 provesAfterTrip("terminals", {
