@@ -46,6 +46,8 @@ export const PR_MCE_KILL_DEFAULT = 2;
 /** arch/x86/include/uapi/asm/prctl.h */
 export const ARCH_GET_CPUID = 0x1011;
 export const ARCH_SET_CPUID = 0x1012;
+export const ARCH_GET_XCOMP_PERM = 0x1022;
+export const ARCH_REQ_XCOMP_PERM = 0x1023;
 export const ARCH_MAP_VDSO_32 = 0x2002;
 export const PR_CAP_AMBIENT_RAISE = 2;
 export const PR_CAP_AMBIENT_CLEAR_ALL = 4;

@@ -33,6 +33,8 @@ const LEGACY_BYTES = 512;
 const CPUID_XSTATE = 0xd;
 /** The features that the fields above can carry: x87, SSE, AVX, MPX (two), AVX-512 (three), PKRU. */
 const CARRIED = 0x2ffn;
+/** Configuration and data of the tiles of AMX, for which there is no field. */
+const TILES = 0x60000n;
 /** Features whose registers a program would miss: AVX and AVX-512. Bounds are no more, and a key of PKRU comes with pkey_alloc(2). */
 const MISSED = 0xe4n;
 
@@ -57,7 +59,9 @@ export const floatingPoint: TaskPart = {
   stage: "last",
 
   collect({ tracee }, core) {
-    if (core.threadInfo !== undefined) core.threadInfo.fpregs = decodeXstate(tracee.xstate(), xstateOffsets());
+    const area = tracee.xstate();
+    refuseTiles(tracee, area);
+    if (core.threadInfo !== undefined) core.threadInfo.fpregs = decodeXstate(area, xstateOffsets());
   },
 
   apply(thread) {
@@ -70,6 +74,19 @@ export const floatingPoint: TaskPart = {
 export function setFloatingPoint(tracee: Tracee, core: CoreEntry): void {
   const saved = core.threadInfo?.fpregs;
   if (saved !== undefined) tracee.setXstate(encodeXstate(saved, tracee.xstate(), xstateOffsets()));
+}
+
+function refuseTiles({ pid, tid, comm }: Tracee, area: Uint8Array): void {
+  if (area.byteLength <= LEGACY_BYTES) return;
+  const inUse = new DataView(area.buffer, area.byteOffset).getBigUint64(XSTATE_BV, true);
+  if ((inUse & TILES) === 0n) return;
+  throw new StasisError({
+    code: "TASK_UNSUPPORTED",
+    doing: "dump",
+    subject: { kind: "process", pid, comm },
+    reason: `the tiles of AMX are in use in its thread ${tid}, which is not supported yet`,
+    remedy: "dump it again: they are in use while it multiplies matrices, until it releases them (TILERELEASE)",
+  });
 }
 
 /** Registers that are in use, and that this processor does not have. */

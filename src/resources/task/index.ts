@@ -35,6 +35,7 @@ import { signalStack } from "./signal-stack.js";
 import { timedCall } from "./timed-call.js";
 import { timerSlack } from "./timer-slack.js";
 import { tsc } from "./tsc.js";
+import { xstatePermission } from "./xstate-permission.js";
 
 export const taskParts: readonly TaskPart[] = [
   registers,
@@ -58,6 +59,7 @@ export const taskParts: readonly TaskPart[] = [
   childSubreaper,
   membarrier,
   memoryMerge,
+  xstatePermission,
   tsc,
   mceKill,
   ioFlusher,
