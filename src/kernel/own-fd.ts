@@ -23,3 +23,12 @@ export function own(fd: Fd): OwnFd {
     },
   };
 }
+
+/** Closes many: numbers in a row take one call. close_range(2) */
+export function closeAll(fds: Iterable<Fd>): void {
+  const sorted = Int32Array.from(fds).sort();
+  for (let first = 0, next = 1; first < sorted.length; first = next++) {
+    while (next < sorted.length && (sorted[next] ?? 0) === (sorted[next - 1] ?? 0) + 1) next++;
+    sys.close_range(sorted[first] ?? 0, sorted[next - 1] ?? 0, 0);
+  }
+}

@@ -159,6 +159,8 @@ export interface FileKind<Field extends FileField = FileField> {
   collect(file: OpenFile, common: FileCommon, context: DumpContext): FileEntryOf<Field>;
   /** Makes the open file again, in our own process; tasks fetch it from there. Flags that fcntl(F_SETFL) can set and the owner are done by the caller. */
   open(entry: FileEntryOf<Field>, context: RestoreContext): Fd;
+  /** As `open` for many at a time, flags and all but the owner. Undefined where `open` is to do it, or to say why it cannot. */
+  openMany?(entries: readonly FileEntryOf<Field>[], context: RestoreContext): readonly (Fd | undefined)[];
   /** Before anything is created: throws StasisError when the file cannot come back. */
   validate?(entry: FileEntryOf<Field>, context: RestoreContext): void;
   /** When all files are known to be able to come back, before any task exists: what wants their pids to be free. */

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { F_GETFD, O, O_RDONLY } from "../../src/kernel/abi/fcntl.js";
 import { AT_FDCWD, type Fd } from "../../src/kernel/brand.js";
 import { unless } from "../../src/kernel/errno.js";
-import { own } from "../../src/kernel/own-fd.js";
+import { closeAll, own } from "../../src/kernel/own-fd.js";
 import { sys } from "../../src/kernel/syscalls.js";
 
 const open = () => own(sys.openat(AT_FDCWD, "/dev/null", O_RDONLY | O.O_CLOEXEC, 0));
@@ -27,4 +27,15 @@ test("a descriptor that was given up stays open", () => {
   }
   assert.ok(isOpen(fd));
   sys.close(fd);
+});
+
+test("many descriptors are closed, and none between them", () => {
+  const fds = Array.from({ length: 6 }, () => open().release());
+  const [, , kept] = fds;
+  assert.ok(kept !== undefined);
+  closeAll(fds.filter((fd) => fd !== kept).reverse());
+  assert.deepEqual(fds.filter(isOpen), [kept]);
+  closeAll([kept]);
+  closeAll([]);
+  assert.ok(!isOpen(kept));
 });

@@ -53,10 +53,13 @@ export function collectOwner(file: Fd): FownEntry {
 /** Flags and owner on a file that has just been opened again; O_ASYNC is left to `announce`. */
 export function applyCommon(file: Fd, flags: number, owner: FownEntry | undefined): void {
   if ((flags & O.O_PATH) !== 0) return;
-  if (owner !== undefined && owner.signum !== 0) sys.fcntlSet(file, F_SETSIG, owner.signum);
-  if (owner !== undefined && owner.pid !== 0)
-    sys.fcntlSetOwner(file, F_SETOWN_EX, { type: owner.pidType, pid: owner.pid });
+  if (owner !== undefined) applyOwner(file, owner);
   sys.fcntlSet(file, F_SETFL, flags & SETTABLE);
+}
+
+export function applyOwner(file: Fd, { signum, pid, pidType }: FownEntry): void {
+  if (signum !== 0) sys.fcntlSet(file, F_SETSIG, signum);
+  if (pid !== 0) sys.fcntlSetOwner(file, F_SETOWN_EX, { type: pidType, pid });
 }
 
 /**

@@ -4,13 +4,14 @@ import { readFiles } from "../../images/old.js";
 import { F_DUPFD, F_SETFD, O, O_ACCMODE } from "../../kernel/abi/fcntl.js";
 import { rlimit64 } from "../../kernel/abi/sched.js";
 import { AT_FDCWD, asPid, asTargetFd, type Fd, NULL, type TargetFd } from "../../kernel/brand.js";
+import { closeAll } from "../../kernel/own-fd.js";
 import { sys } from "../../kernel/syscalls.js";
 import { StasisError } from "../../report/error.js";
 import type { Inside } from "../../tracee/inside.js";
 import { expecting, remote } from "../../tracee/program.js";
 import { type AnyFileKind, kindNamed } from "../index.js";
 import type { RestoreContext, RestoredFiles, RestoredTable, RestoredThread } from "../kind.js";
-import { announce, applyCommon } from "./common.js";
+import { announce, applyCommon, applyOwner } from "./common.js";
 
 const RLIMIT_NOFILE = 7;
 const FD_CLOEXEC = 1;
@@ -75,6 +76,30 @@ export class RestoredFileTable implements RestoredFiles, Disposable {
     return fd;
   }
 
+  /** Opens what can be opened together with others of its kind. */
+  #openMany(wanted: readonly FdinfoEntry[]): void {
+    const byKind = new Map<AnyFileKind, { readonly ids: number[]; readonly entries: Saved[] }>();
+    for (const id of new Set(wanted.map((one) => one.id))) {
+      if (this.#open.has(id)) continue;
+      const { kind, saved } = this.#kindOf(this.entry(id));
+      if (kind.openMany === undefined) continue;
+      const those = byKind.get(kind) ?? { ids: [], entries: [] };
+      those.ids.push(id);
+      those.entries.push(saved);
+      byKind.set(kind, those);
+    }
+    for (const [kind, { ids, entries }] of byKind) {
+      const fds = kind.openMany?.(entries, this.context()) ?? [];
+      for (const [index, id] of ids.entries()) this.#keepOpened(id, fds[index], entries[index]?.fown);
+    }
+  }
+
+  #keepOpened(id: number, fd: Fd | undefined, owner: FownEntry | undefined): void {
+    if (fd === undefined) return;
+    this.#open.set(id, fd);
+    if (owner !== undefined) applyOwner(fd, owner);
+  }
+
   /**
    * The file behind a mapping, opened as that had opened it: CRIU has one entry for all mappings of an inode. `flags`: O_RDONLY or O_RDWR;
    * undefined: as the entry says.
@@ -111,9 +136,11 @@ export class RestoredFileTable implements RestoredFiles, Disposable {
   fill(thread: RestoredThread, entries: readonly FdinfoEntry[]): void {
     if (entries.length === 0) return;
     const wanted = [...entries].sort((a, b) => a.fd - b.fd);
-    const early = wanted.filter(({ id }) => !this.#isLate(id));
-    const late = wanted.filter(({ id }) => this.#isLate(id));
+    const early: FdinfoEntry[] = [];
+    const late: FdinfoEntry[] = [];
+    for (const one of wanted) (this.#isLate(one.id) ? late : early).push(one);
     this.#tables.push({ thread, wanted, late });
+    this.#openMany(early);
     const free = lowestFree(wanted);
     raiseLimit(thread, Math.max(free, wanted.at(-1)?.fd ?? 0) + 1);
     this.#program(thread.inside, early, free);
@@ -209,7 +236,7 @@ export class RestoredFileTable implements RestoredFiles, Disposable {
 
   /** When the tasks have theirs. What only we had open is closed then. */
   letGo(): void {
-    for (const fd of [...this.#open.values(), ...this.#otherwise.values()]) sys.close(fd);
+    closeAll([...this.#open.values(), ...this.#otherwise.values()]);
     this.#open.clear();
     this.#otherwise.clear();
   }

@@ -5,6 +5,7 @@ import { type RegFileEntry, RegFileEntrySchema } from "../../../images/format/en
 import { O, SEEK_SET } from "../../../kernel/abi/fcntl.js";
 import { AT_FDCWD, asFd, type Fd } from "../../../kernel/brand.js";
 import { SyscallError } from "../../../kernel/errno.js";
+import { openMany, statsAt } from "../../../kernel/paths.js";
 import { type Stat, statAt } from "../../../kernel/stat.js";
 import { sys } from "../../../kernel/syscalls.js";
 import { StasisError } from "../../../report/error.js";
@@ -69,10 +70,8 @@ export const regular: FileKind<"reg"> = {
 
   validate(entry, context) {
     if (entry.ext) return checkInherited(entry, context);
-    if (context.once(RestoredGhosts).linkOf(entry.id) !== undefined) return;
-    if (context.once(TerminalPaths).has(entry.id)) return;
-    if (!context.once(RestoredGhosts).has(entry.id) && !context.inherited.has(entry.name.slice(1)))
-      checkOnDisk(entry, context.options.buildIds);
+    if (isMadeByKernel(entry) || !isAtItsPath(entry, context)) return;
+    checkOnDisk(entry, context.once(FoundPaths).of(entry), context.options.buildIds);
   },
 
   isLate({ name }) {
@@ -84,11 +83,52 @@ export const regular: FileKind<"reg"> = {
     if (inherited !== undefined) return sys.dup(inherited);
     const flags = flagsForOpen(entry.flags);
     const fd = openThrough(entry, context, (path) => openAgain(entry, path, flags));
-    const seekable = (flags & O.O_PATH) === 0 && (BigInt(entry.mode) & S_IFMT) !== S_IFCHR;
-    if (seekable && entry.pos !== 0n) sys.lseek(fd, entry.pos, SEEK_SET);
+    seekAgain(fd, entry);
     return fd;
   },
+
+  openMany(entries, context) {
+    const plain = entries.filter((entry) => isAtItsPath(entry, context));
+    const fds = openMany(plain.map(({ name, flags }) => ({ path: name, flags: flagsForOpen(flags) })));
+    const opened = new Map(plain.map((entry, index) => [entry, fds[index]]));
+    return entries.map((entry) => {
+      const fd = opened.get(entry);
+      if (fd !== undefined) seekAgain(fd, entry);
+      return fd;
+    });
+  },
 };
+
+function seekAgain(fd: Fd, { pos, flags, mode }: RegFileEntry): void {
+  const isSeekable = (flags & O.O_PATH) === 0 && (BigInt(mode) & S_IFMT) !== S_IFCHR;
+  if (isSeekable && pos !== 0n) sys.lseek(fd, pos, SEEK_SET);
+}
+
+/** Whether it is opened by its own path, and that is there before anything is restored. */
+function isAtItsPath(entry: RegFileEntry, context: RestoreContext): boolean {
+  if (entry.ext || context.inherited.has(entry.name.slice(1)) || context.once(TerminalPaths).has(entry.id))
+    return false;
+  const ghosts = context.once(RestoredGhosts);
+  return ghosts.linkOf(entry.id) === undefined && !ghosts.has(entry.id);
+}
+
+/** What is at the paths of a restore's files, looked up together. */
+class FoundPaths {
+  readonly #stats: ReadonlyMap<RegFileEntry, Stat | undefined>;
+
+  constructor(context: RestoreContext) {
+    const entries = [...context.files.all()].flatMap(({ reg }) => reg ?? []);
+    const sought = entries.filter((entry) => !isMadeByKernel(entry) && isAtItsPath(entry, context));
+    const stats = statsAt(sought.map((entry) => ({ path: entry.name, follow: !isLink(entry) })));
+    this.#stats = new Map(sought.map((entry, index) => [entry, stats[index]]));
+  }
+
+  of(entry: RegFileEntry): Stat | undefined {
+    return this.#stats.get(entry);
+  }
+}
+
+const isLink = ({ mode }: RegFileEntry): boolean => (BigInt(mode) & S_IFMT) === S_IFLNK;
 
 /** How --external and --inherit-fd name a file: the ids of its mount, as its process sees it, and of its inode. */
 const externalKey = ({ fdinfo, stat }: OpenFile): string =>
@@ -176,12 +216,10 @@ function checkDevice({ stat, subject }: OpenFile): void {
 }
 
 /** Files of /proc are made by the kernel for tasks that may not exist yet. */
-const MADE_BY_KERNEL = /^\/proc\//;
+const isMadeByKernel = ({ name }: RegFileEntry): boolean => name.startsWith("/proc/");
 
-function checkOnDisk(entry: RegFileEntry, buildIds: boolean): void {
-  if (MADE_BY_KERNEL.test(entry.name)) return;
+function checkOnDisk(entry: RegFileEntry, there: Stat | undefined, buildIds: boolean): void {
   const type = BigInt(entry.mode) & S_IFMT;
-  const there = lookUp(entry.name, type);
   if (there === undefined) throw changed(entry, "it is gone");
   if (entry.mode !== 0 && (there.mode & S_IFMT) !== type) throw changed(entry, "it is of another type now");
   if (type === S_IFREG && entry.size !== 0n && there.size !== entry.size && !entry.name.startsWith("/sys/")) {
