@@ -9,6 +9,7 @@ import { sys, syscalls } from "./syscalls.js";
 
 /** Checkpoint and restore of what one may trace: map_files, clone3(set_tid), the exe link. */
 export const CAP_CHECKPOINT_RESTORE = 40;
+export const CAP_SYS_NICE = 23;
 
 export interface User {
   readonly uid: number;

@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import type { Fd } from "../kernel/brand.js";
 import { stopListening } from "../kernel/packets.js";
 import { StasisError } from "../report/error.js";
+import type { WorkerSettings } from "./worker.js";
 import { type WorkerOptions, WorkerProcess, type WorkerState } from "./worker-process.js";
 
 const WORKER = fileURLToPath(new URL("./worker-main.js", import.meta.url));
@@ -14,7 +15,8 @@ const MAX_FAILED_STARTS = 3;
 /** How long those that serve may take to finish when the service ends. */
 const GRACE_MS = 10_000;
 
-export interface SupervisorOptions extends Omit<WorkerOptions, "program" | "listening"> {
+export interface SupervisorOptions extends Omit<WorkerOptions, "program" | "listening" | "settings"> {
+  readonly settings: Omit<WorkerSettings, "isAwaited">;
   /** How many wait for a client. */
   readonly waiting: number;
   /** How many there are at most, those that serve included. */
@@ -84,7 +86,8 @@ export class Supervisor {
   }
 
   #spawn(): void {
-    const { worker: program = WORKER, settings, silentMs, log } = this.options;
+    const { worker: program = WORKER, silentMs, log } = this.options;
+    const settings = { ...this.options.settings, isAwaited: this.#count("waiting") === 0 };
     const worker: WorkerProcess = new WorkerProcess(
       { program, listening: this.listening, settings, silentMs, log },
       {
@@ -92,13 +95,19 @@ export class Supervisor {
           this.#failedStarts = 0;
           this.#started.resolve();
         },
-        taken: () => this.#fillSoon(),
+        taken: () => this.#taken(),
         // Those that start count for nothing: this one is warm. More than are wanted come about when many clients come at once.
         again: () => !this.#stopping && this.#count("waiting") < this.options.waiting,
         gone: (state, how) => this.#gone(worker, state, how),
       },
     );
     this.#workers.add(worker);
+  }
+
+  #taken(): void {
+    if (this.#count("waiting") === 0)
+      for (const worker of this.#workers) if (worker.state === "starting") worker.hurry();
+    this.#fillSoon();
   }
 
   #gone(worker: WorkerProcess, state: WorkerState, how: string): void {

@@ -16,6 +16,7 @@ import { type Access, becomePeer, standingOf } from "./access.js";
 import { serve } from "./connection.js";
 import type { Engine } from "./engine.js";
 import { Peer } from "./peer.js";
+import { Priority } from "./priority.js";
 import { Pulse } from "./pulse.js";
 import { rehearse } from "./rehearsal.js";
 import { DONE, handOver } from "./watch.js";
@@ -42,17 +43,23 @@ export interface WorkerSettings {
   readonly access: Access;
   /** How long a client may keep a connection open without a word; 0: for ever. */
   readonly idleSeconds: number;
+  /** No other worker waits for a client. */
+  readonly isAwaited: boolean;
 }
 
 /** Result: the exit status, 0 when what it served went well or there is no service any more. */
-export function work(engine: Engine, { level, access, idleSeconds }: WorkerSettings): number {
+export function work(engine: Engine, { level, access, idleSeconds, isAwaited }: WorkerSettings): number {
+  const priority = new Priority();
+  if (!isAwaited) priority.giveWay();
   const log = new LineLog(STDERR, asLevel(level), { owned: false });
   for (const fd of [LISTENING_FD, CONTROL_FD, CHANNEL_FD]) sys.fcntlSet(asFd(fd), F_SETFD, FD_CLOEXEC);
   let offered: boolean | undefined;
   rehearse(engine, log, () => {
+    if (offered === undefined) priority.giveWay();
     offered ??= offer(READY);
     return offered && !readableWithin(asFd(LISTENING_FD), 0);
   });
+  priority.comeBack();
   process.title = WAITING;
   let dumps = 0;
   for (let waits = offered ?? offer(READY); waits; waits = offer(AGAIN) && mayGoOn()) {
@@ -121,7 +128,7 @@ function serveOne(
     log,
     access,
     idleSeconds,
-  }: Omit<WorkerSettings, "level"> & { readonly engine: Engine; readonly log: LineLog },
+  }: Omit<WorkerSettings, "level" | "isAwaited"> & { readonly engine: Engine; readonly log: LineLog },
 ): { readonly status: number; readonly did: Did } {
   using peer = new Peer(socket);
   const pulse = new Pulse(tell);

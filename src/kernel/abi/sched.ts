@@ -22,6 +22,9 @@ export const rlimit64 = struct("rlimit64", 16, { rlim_cur: [0, u64], rlim_max: [
 /** Room for a mask of 8192 processors, the most that a kernel can be built for. */
 export const CPU_MASK_BYTES = 1024;
 
+/** include/uapi/linux/resource.h: `who` is a thread. */
+export const PRIO_PROCESS = 0;
+
 export const schedCalls = {
   sched_yield: syscall("sched_yield", 24, [], nothing),
   sched_getattr: syscall(
@@ -73,6 +76,16 @@ export const schedCalls = {
       ["who", pid],
     ],
     count,
+  ),
+  setpriority: syscall(
+    "setpriority",
+    141,
+    [
+      ["which", int],
+      ["who", pid],
+      ["nice", int],
+    ],
+    nothing,
   ),
   ioprio_get: syscall(
     "ioprio_get",
