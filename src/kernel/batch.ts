@@ -77,6 +77,12 @@ export class RepeatedCalls {
     if (count > 0) runCode(runList, [this.#address, count]);
   }
 
+  /** Makes the first call until it returns other than 0, at most so many times. Result: what it returned last. */
+  runUntil(times: number): number {
+    runCode(repeatCall, [this.#address, times]);
+    return this.result(0);
+  }
+
   /** Makes all of them with this descriptor as first argument. */
   runFor(fd: Fd): void {
     for (let call = 0; call < this.calls.length; call++) this.aim(call, 0, fd);
@@ -195,6 +201,22 @@ const runList = Uint8Array.from(
     [0x49, 0x89, 0xfc], // mov r12, rdi
     [0x49, 0x89, 0xf5], // mov r13, rsi
     ...loop,
+    ...takeBack,
+  ].flat(),
+);
+
+/** rdi: one entry, rsi: how many times at most. */
+const repeatCall = Uint8Array.from(
+  [
+    [0x41, 0x54], // push r12
+    [0x41, 0x55], // push r13
+    [0x49, 0x89, 0xfc], // mov r12, rdi
+    [0x49, 0x89, 0xf5], // mov r13, rsi
+    ...callOfEntry,
+    [0x48, 0x85, 0xc0], // test rax, rax
+    [0x75, 0x05], // jnz +5 (to the way back)
+    [0x49, 0xff, 0xcd], // dec r13
+    [0x75, 0xc9], // jnz -55 (the call once more)
     ...takeBack,
   ].flat(),
 );

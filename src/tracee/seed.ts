@@ -4,10 +4,12 @@
 // 2. It is seized (with EXITKILL: no half-built tree survives us) and given an anonymous region for stub and scratch memory, at an
 //    address that no task of the tree uses. The ELF must be unmapped before /proc/PID/exe can be set: kernel/fork.c,
 //    replace_mm_exe_file().
-// 3. vdso and vvar move into the region, everything else is unmapped. Children inherit exactly this.
+// 3. vdso and vvar move into the region, everything else is unmapped, and every signal has its default action: what we ignore execve(2) hands on.
+//    Children inherit exactly this.
 import { MAP, MFD, MREMAP_FIXED, MREMAP_MAYMOVE, PROT } from "../kernel/abi/mman.js";
 import { PTRACE_O } from "../kernel/abi/ptrace.js";
-import { type Address, asAddress, asPid, NO_TARGET_FD, type Pid } from "../kernel/brand.js";
+import { k_sigaction, SIGSET_BYTES, settable } from "../kernel/abi/signal.js";
+import { type Address, asAddress, asPid, NO_TARGET_FD, NULL, type Pid } from "../kernel/brand.js";
 import { posixSpawn } from "../kernel/call.js";
 import { bytes, struct, u16, u32, u64 } from "../kernel/declare/struct.js";
 import { errnoName } from "../kernel/errno.js";
@@ -17,6 +19,7 @@ import { sys } from "../kernel/syscalls.js";
 import { StasisError } from "../report/error.js";
 import { Inside } from "./inside.js";
 import { TargetMemory } from "./memory.js";
+import { remote } from "./program.js";
 import { stubBytes, stubOffset } from "./stub.js";
 import { TRACE_OPTIONS, Tracee } from "./tracee.js";
 import { waitFor } from "./wait.js";
@@ -92,6 +95,7 @@ export function startSeed(
     tracee.registers(),
   );
   const inside = settle(booted, base);
+  forgetActions(inside);
   return { inside, parked: clearAround(inside, base) };
 }
 const ELF_BYTES = BigInt(elf.sizeBytes);
@@ -156,6 +160,11 @@ function settle(booted: Inside, base: Address): Inside {
 /** The region's parts, the same in every task of the tree. */
 export function regionGround(base: Address) {
   return { stub: base, scratch: { at: asAddress(base + PAGE), sizeBytes: SCRATCH_BYTES }, home: 0n } as const;
+}
+
+function forgetActions(inside: Inside): void {
+  using action = inside.holding(new Uint8Array(k_sigaction.sizeBytes));
+  inside.run(settable.map((signal) => remote.rt_sigaction(signal, action.at, NULL, SIGSET_BYTES)));
 }
 
 function clearAround(inside: Inside, base: Address): Parked[] {

@@ -2,8 +2,8 @@
 
 import { W } from "../kernel/abi/process.js";
 import { PTRACE_EVENT_STOP } from "../kernel/abi/ptrace.js";
-import { prepared, runTogether } from "../kernel/batch.js";
-import type { Pid } from "../kernel/brand.js";
+import { prepared, RepeatedCalls, runTogether } from "../kernel/batch.js";
+import { asPid, type Pid } from "../kernel/brand.js";
 import { unless } from "../kernel/errno.js";
 import { sys } from "../kernel/syscalls.js";
 
@@ -24,17 +24,19 @@ const statusWord = new Uint8Array(4);
 const statusView = new DataView(statusWord.buffer);
 
 /**
- * How often a report is looked for before we sleep until it comes. A tracee takes some 10 us to its next stop; to be woken takes a processor
- * that had gone idle 50 us and more.
+ * How often a report is looked for before we sleep until it comes, some 200 us. A tracee takes some 10 us to its next stop, 100 to its next child; to be
+ * woken takes a processor that had gone idle 50 us and more.
  */
-const LOOKS = 100;
+const LOOKS = 1000;
+const newLook = () => new RepeatedCalls([prepared.wait4(asPid(0), statusWord, W.__WALL | W.WNOHANG, null)]);
+let look: RepeatedCalls | undefined;
 
 /** Waits until the tracee `tid` reports; a tracee that is gone reports as killed. */
 export function waitFor(tid: Pid): WaitEvent {
-  for (let looks = 0; looks < LOOKS; looks++) {
-    const event = pollFor(tid);
-    if (event !== undefined) return event;
-  }
+  look ??= newLook();
+  look.aim(0, 0, tid);
+  const found = look.runUntil(LOOKS);
+  if (found > 0) return decodeStatus(statusView.getInt32(0, true));
   const waited = unless("ECHILD", () => sys.wait4(tid, statusWord, W.__WALL, null));
   return waited === undefined ? { kind: "killed", signal: 9 } : decodeStatus(statusView.getInt32(0, true));
 }

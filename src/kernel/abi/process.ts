@@ -158,6 +158,7 @@ export const processCalls = {
   ),
   setsid: syscall("setsid", 112, [], newPid),
   getsid: syscall("getsid", 124, [["pid", pid]], newPid),
+  getpgid: syscall("getpgid", 121, [["pid", pid]], newPid),
   setpgid: syscall(
     "setpgid",
     109,

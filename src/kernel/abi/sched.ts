@@ -17,6 +17,8 @@ export const sched_attr = struct("sched_attr", 56, {
 export const SCHED_FIFO = 1;
 /** Whom ioprio_set(2) is about: one thread. */
 export const IOPRIO_WHO_PROCESS = 1;
+/** Of open descriptors: getrlimit(2). */
+export const RLIMIT_NOFILE = 7;
 export const rlimit64 = struct("rlimit64", 16, { rlim_cur: [0, u64], rlim_max: [8, u64] });
 
 /** Room for a mask of 8192 processors, the most that a kernel can be built for. */

@@ -21,8 +21,14 @@ export const SIG = {
   SIGTSTP: 20,
   SIGTTIN: 21,
   SIGTTOU: 22,
+  SIGURG: 23,
+  SIGWINCH: 28,
 } as const;
-export const SIGNAL_COUNT = 64;
+const SIGNAL_COUNT = 64;
+/** Signals whose action can be set, in ascending order. */
+export const settable: readonly number[] = Array.from({ length: SIGNAL_COUNT }, (_, index) => index + 1).filter(
+  (signal) => signal !== SIG.SIGKILL && signal !== SIG.SIGSTOP,
+);
 export const SIGSET_BYTES = 8;
 /** rt_sigprocmask(2): the mask becomes this one. */
 export const SIG_SETMASK = 2;

@@ -2,7 +2,7 @@
 import { type FdinfoEntry, FdType, type FileEntry, type FownEntry } from "../../images/format/entries.js";
 import { readFiles } from "../../images/old.js";
 import { F_DUPFD, F_SETFD, O, O_ACCMODE } from "../../kernel/abi/fcntl.js";
-import { rlimit64 } from "../../kernel/abi/sched.js";
+import { RLIMIT_NOFILE, rlimit64 } from "../../kernel/abi/sched.js";
 import { AT_FDCWD, asPid, asTargetFd, type Fd, NULL, type TargetFd } from "../../kernel/brand.js";
 import { closeAll } from "../../kernel/own-fd.js";
 import { sys } from "../../kernel/syscalls.js";
@@ -13,7 +13,6 @@ import { type AnyFileKind, kindNamed } from "../index.js";
 import type { RestoreContext, RestoredFiles, RestoredTable, RestoredThread } from "../kind.js";
 import { announce, applyCommon, applyOwner } from "./common.js";
 
-const RLIMIT_NOFILE = 7;
 const FD_CLOEXEC = 1;
 
 /** What entries of most kinds have. */

@@ -3,9 +3,9 @@ import { isFieldSet } from "@bufbuild/protobuf";
 import { ThreadCoreEntrySchema } from "../../images/format/entries.js";
 import { CPU_MASK_BYTES } from "../../kernel/abi/sched.js";
 import { unless } from "../../kernel/errno.js";
-import { onlineProcessors } from "../../kernel/processors.js";
 import { sys } from "../../kernel/syscalls.js";
 import type { TaskPart } from "../kind.js";
+import { affinityOf, Newborn } from "./newborn.js";
 
 export const affinity: TaskPart = {
   name: "CPU affinity",
@@ -15,15 +15,14 @@ export const affinity: TaskPart = {
 
   collect({ tracee }, core) {
     if (core.threadCore === undefined) return;
-    const mask = new Uint8Array(CPU_MASK_BYTES);
-    const lengthBytes = sys.sched_getaffinity(tracee.tid, mask.byteLength, mask);
-    const isFree = onlineProcessors().every((number) => ((mask[number >> 3] ?? 0) & (1 << (number & 7))) !== 0);
-    core.threadCore.affinity = isFree ? new Uint8Array() : mask.slice(0, lengthBytes);
+    core.threadCore.affinity = affinityOf(tracee.tid);
   },
 
-  apply({ tracee, process: { pid } }, { threadCore }, { log }) {
+  apply(thread, { threadCore }, { log, once }) {
     if (threadCore === undefined || !isFieldSet(threadCore, ThreadCoreEntrySchema.field.affinity)) return;
     const saved = threadCore.affinity;
+    if (Buffer.compare(saved, once(Newborn).affinity(thread)) === 0) return;
+    const { tracee, process } = thread;
     const mask = saved.byteLength === 0 ? new Uint8Array(CPU_MASK_BYTES).fill(0xff) : saved;
     // EINVAL: none of them is there, or allowed by the cpuset.
     const set = unless("EINVAL", () => {
@@ -31,6 +30,6 @@ export const affinity: TaskPart = {
       return true;
     });
     if (set === undefined)
-      log.warn(`thread ${tracee.tid} of pid ${pid} may run anywhere: none of its processors is here`);
+      log.warn(`thread ${tracee.tid} of pid ${process.pid} may run anywhere: none of its processors is here`);
   },
 };

@@ -4,6 +4,7 @@ import { isFieldSet } from "@bufbuild/protobuf";
 import { TaskCoreEntrySchema } from "../../images/format/entries.js";
 import { readCoredumpFilter } from "../../kernel/proc/attributes.js";
 import type { TaskPart } from "../kind.js";
+import { Newborn } from "./newborn.js";
 
 export const coredumpFilter: TaskPart = {
   name: "core dump filter",
@@ -15,9 +16,10 @@ export const coredumpFilter: TaskPart = {
     if (core.tc !== undefined && filter !== undefined) core.tc.coredumpFilter = filter;
   },
 
-  apply({ process: { pid } }, { tc }) {
+  apply(thread, { tc }, { once }) {
     if (tc === undefined || !isFieldSet(tc, TaskCoreEntrySchema.field.coredumpFilter)) return;
     const wanted = tc.coredumpFilter;
-    if (readCoredumpFilter(pid) !== wanted) writeFileSync(`/proc/${pid}/coredump_filter`, `0x${wanted.toString(16)}`);
+    if (once(Newborn).coredumpFilter(thread) !== wanted)
+      writeFileSync(`/proc/${thread.process.pid}/coredump_filter`, `0x${wanted.toString(16)}`);
   },
 };

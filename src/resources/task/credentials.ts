@@ -11,13 +11,14 @@ import {
   SECBIT_NO_SETUID_FIXUP,
 } from "../../kernel/abi/prctl.js";
 import { asAddress } from "../../kernel/brand.js";
-import { readThreadStatus, type TaskStatus } from "../../kernel/proc/status.js";
+import type { TaskStatus } from "../../kernel/proc/status.js";
 import { sys } from "../../kernel/syscalls.js";
 import { StasisError } from "../../report/error.js";
 import type { Inside } from "../../tracee/inside.js";
 import { expecting, type RemoteCall, remote } from "../../tracee/program.js";
 import { asks } from "../../tracee/questions.js";
 import type { RestoredProcess, TaskPart } from "../kind.js";
+import { Newborn } from "./newborn.js";
 
 const SECBIT_NO_SETUID_FIXUP_LOCKED = 1 << 3;
 const SECBIT_KEEP_CAPS = 1 << 4;
@@ -55,9 +56,10 @@ export const credentials: TaskPart = {
    * 2. The ids, under SECBIT_NO_SETUID_FIXUP, so that leaving uid 0 does not take the capabilities away.
    * 3. The wanted secure bits, then the capability sets, which may give up the right to all of the above.
    */
-  apply({ inside, process, tracee }, core) {
+  apply(thread, core, { once }) {
+    const { inside, process } = thread;
     const creds = core.threadCore?.creds;
-    const held = readThreadStatus(process.pid, tracee.tid);
+    const held = once(Newborn).status(thread);
     if (creds === undefined || held === undefined) return;
     // Ambient ones are lent to us for the restore: access.ts.
     const all = setOf(creds.capPrm) | setOf(creds.capInh) | setOf(creds.capAmb);

@@ -4,6 +4,7 @@ import { ThreadCoreEntrySchema } from "../../images/format/entries.js";
 import { IOPRIO_WHO_PROCESS } from "../../kernel/abi/sched.js";
 import { sys } from "../../kernel/syscalls.js";
 import type { TaskPart } from "../kind.js";
+import { Newborn } from "./newborn.js";
 
 export const ioPriority: TaskPart = {
   name: "I/O priority",
@@ -14,10 +15,9 @@ export const ioPriority: TaskPart = {
     if (core.threadCore !== undefined) core.threadCore.ioPriority = sys.ioprio_get(IOPRIO_WHO_PROCESS, tracee.tid);
   },
 
-  apply({ tracee }, { threadCore }) {
+  apply(thread, { threadCore }, { once }) {
     if (threadCore === undefined || !isFieldSet(threadCore, ThreadCoreEntrySchema.field.ioPriority)) return;
     const wanted = threadCore.ioPriority;
-    if (sys.ioprio_get(IOPRIO_WHO_PROCESS, tracee.tid) !== wanted)
-      sys.ioprio_set(IOPRIO_WHO_PROCESS, tracee.tid, wanted);
+    if (once(Newborn).ioPriority(thread) !== wanted) sys.ioprio_set(IOPRIO_WHO_PROCESS, thread.tracee.tid, wanted);
   },
 };

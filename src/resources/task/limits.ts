@@ -1,12 +1,14 @@
 // Resource limits: getrlimit(2). Read from /proc/PID/limits, since prlimit(2) on others needs CAP_SYS_RESOURCE.
 import { create } from "@bufbuild/protobuf";
 import { RlimitEntrySchema, TaskRlimitsEntrySchema } from "../../images/format/entries.js";
-import { rlimit64 } from "../../kernel/abi/sched.js";
+import { RLIMIT_NOFILE, rlimit64 } from "../../kernel/abi/sched.js";
 import { NULL } from "../../kernel/brand.js";
 import { SyscallError } from "../../kernel/errno.js";
 import { readLimits } from "../../kernel/proc/limits.js";
 import { StasisError } from "../../report/error.js";
+import { remote } from "../../tracee/program.js";
 import type { RestoredThread, TaskPart } from "../kind.js";
+import { Newborn } from "./newborn.js";
 
 export const limits: TaskPart = {
   name: "resource limits",
@@ -21,14 +23,19 @@ export const limits: TaskPart = {
     core.tc.rlimits = create(TaskRlimitsEntrySchema, { rlimits });
   },
 
-  apply(thread, core) {
-    const now = readLimits(thread.process.pid) ?? [];
+  apply(thread, core, { once }) {
+    const now = once(Newborn).limits(thread);
     core.tc?.rlimits?.rlimits.forEach(({ cur, max }, resource) => {
-      if (now[resource]?.soft === cur && now[resource]?.hard === max) return;
-      setLimit(thread, resource, cur, max);
+      const isKept = now[resource]?.soft === cur && now[resource]?.hard === max;
+      if (!isKept) setLimit(thread, resource, cur, max);
+      // It was raised where there are many descriptors.
+      else if (resource === RLIMIT_NOFILE)
+        thread.inside.laterWith(encode(cur, max), (at) => remote.prlimit64(0, resource, at, NULL));
     });
   },
 };
+
+const encode = (cur: bigint, max: bigint) => rlimit64.encode({ rlim_cur: cur, rlim_max: max });
 
 function setLimit(
   { inside, process: { pid, comm } }: RestoredThread,
@@ -36,7 +43,7 @@ function setLimit(
   cur: bigint,
   max: bigint,
 ): void {
-  using room = inside.holding(rlimit64.encode({ rlim_cur: cur, rlim_max: max }));
+  using room = inside.holding(encode(cur, max));
   try {
     inside.sys.prlimit64(0, resource, room.at, NULL);
   } catch (cause) {

@@ -3,6 +3,7 @@ import { O } from "../../kernel/abi/fcntl.js";
 import { asTargetFd } from "../../kernel/brand.js";
 import { readProc } from "../../kernel/proc/read.js";
 import type { TaskPart } from "../kind.js";
+import { Newborn } from "./newborn.js";
 
 const UNSET = 0xffffffff;
 const CURRENT_DIRECTORY = asTargetFd(-100);
@@ -19,10 +20,11 @@ export const loginUid: TaskPart = {
     if (core.tc !== undefined && text !== undefined) core.tc.loginuid = Number(text);
   },
 
-  apply({ process, inside }, core) {
+  apply(thread, core, { once }) {
+    const { inside } = thread;
     const wanted = core.tc?.loginuid ?? UNSET;
-    const now = readProc(process.pid, "loginuid");
-    if (now === undefined || wanted === UNSET || Number(now) === wanted) return;
+    const now = once(Newborn).loginuid(thread);
+    if (now === undefined || wanted === UNSET || now === wanted) return;
     using path = inside.text("/proc/self/loginuid");
     using value = inside.text(String(wanted));
     const file = inside.sys.openat(CURRENT_DIRECTORY, path.at, O.O_WRONLY, 0);

@@ -3,6 +3,7 @@ import { writeFileSync } from "node:fs";
 import { readProc } from "../../kernel/proc/read.js";
 import { StasisError } from "../../report/error.js";
 import type { TaskPart } from "../kind.js";
+import { Newborn } from "./newborn.js";
 
 export const oomScore: TaskPart = {
   name: "oom score adjustment",
@@ -13,9 +14,10 @@ export const oomScore: TaskPart = {
     if (core.tc !== undefined) core.tc.oomScoreAdj = Number(readProc(process.pid, "oom_score_adj") ?? "0");
   },
 
-  apply({ process: { pid, comm } }, core) {
+  apply(thread, core, { once }) {
+    const { pid, comm } = thread.process;
     const wanted = core.tc?.oomScoreAdj ?? 0;
-    if (Number(readProc(pid, "oom_score_adj")) === wanted) return;
+    if (once(Newborn).oomScoreAdj(thread) === wanted) return;
     try {
       writeFileSync(`/proc/${pid}/oom_score_adj`, String(wanted));
     } catch (cause) {

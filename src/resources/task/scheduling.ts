@@ -8,6 +8,7 @@ import { sys } from "../../kernel/syscalls.js";
 import { StasisError } from "../../report/error.js";
 import type { Tracee } from "../../tracee/tracee.js";
 import type { TaskPart } from "../kind.js";
+import { attributesOf, Newborn } from "./newborn.js";
 
 const SCHED_OTHER = 0;
 const SCHED_DEADLINE = 6;
@@ -23,9 +24,7 @@ export const scheduling: TaskPart = {
 
   collect({ process, tracee }, core) {
     if (core.threadCore === undefined) return;
-    const bytes = new Uint8Array(sched_attr.sizeBytes);
-    sys.sched_getattr(tracee.tid, bytes, bytes.byteLength, 0);
-    const attributes = sched_attr.decode(bytes);
+    const attributes = attributesOf(tracee.tid);
     const { sched_policy, sched_flags, sched_nice, sched_priority } = attributes;
     const reset = (sched_flags & SCHED_FLAG_RESET_ON_FORK) !== 0n;
     core.threadCore.schedPolicy = sched_policy | (reset ? SCHED_RESET_ON_FORK : 0);
@@ -41,8 +40,12 @@ export const scheduling: TaskPart = {
       });
   },
 
-  apply({ tracee, process: { pid, comm } }, core) {
+  apply(thread, core, { once }) {
     const { schedPolicy = SCHED_OTHER, schedNice = 0, schedPrio = 0, deadline } = core.threadCore ?? {};
+    const { sched_policy, sched_flags, sched_nice } = once(Newborn).scheduling(thread);
+    const isPlain = sched_policy === SCHED_OTHER && sched_flags === 0n;
+    if (isPlain && schedPolicy === SCHED_OTHER && schedNice === sched_nice) return;
+    const { tracee, process } = thread;
     const policy = schedPolicy & ~SCHED_RESET_ON_FORK;
     // The nice value counts, and so is set, only under SCHED_OTHER and SCHED_BATCH; the others keep the one from before.
     setAttributes(tracee, { policy: SCHED_OTHER, nice: schedNice, priority: 0, resetOnFork: false });
@@ -52,7 +55,7 @@ export const scheduling: TaskPart = {
     try {
       setAttributes(tracee, deadline === undefined ? attributes : { ...attributes, deadline });
     } catch (cause) {
-      throw notScheduled({ pid, comm }, tracee, cause);
+      throw notScheduled(process, tracee, cause);
     }
   },
 };

@@ -1,7 +1,7 @@
 // What a process does on each signal: rt_sigaction(2). core_entry.tc.sigactions has 62, SIGKILL and SIGSTOP left out.
 import { create } from "@bufbuild/protobuf";
 import { type CoreEntry, type SaEntry, SaEntrySchema } from "../../images/format/entries.js";
-import { compat_sigaction, k_sigaction, SIG, SIG_IGN, SIGNAL_COUNT, SIGSET_BYTES } from "../../kernel/abi/signal.js";
+import { compat_sigaction, k_sigaction, SIG, SIG_IGN, SIGSET_BYTES, settable } from "../../kernel/abi/signal.js";
 import { NULL } from "../../kernel/brand.js";
 import { isFailure } from "../../kernel/declare/syscall.js";
 import { SyscallError } from "../../kernel/errno.js";
@@ -13,9 +13,9 @@ import { remote } from "../../tracee/program.js";
 import { asksFor } from "../../tracee/questions.js";
 import type { TaskPart } from "../kind.js";
 
-const settable = Array.from({ length: SIGNAL_COUNT }, (_, index) => index + 1).filter(
-  (signal) => signal !== SIG.SIGKILL && signal !== SIG.SIGSTOP,
-);
+const DEFAULT = new Uint8Array(k_sigaction.sizeBytes);
+/** signal(7) */
+const ignoredByDefault = [SIG.SIGCHLD, SIG.SIGCONT, SIG.SIGURG, SIG.SIGWINCH] as const;
 const questions = settable.map((signal) =>
   asksFor(k_sigaction, (at) => remote.rt_sigaction(signal, NULL, at, SIGSET_BYTES)),
 );
@@ -36,15 +36,14 @@ export const signalActions: TaskPart = {
   },
 
   /**
-   * First the default for every signal: on a signal whose default is to be ignored that also throws away what is pending, such as
-   * the SIGCHLD of tasks that ended during the restore (kernel/signal.c, do_sigaction()).
+   * The seed has given all tasks the default for every signal. Once more on a signal whose default is to be ignored: that throws away what is
+   * pending, such as the SIGCHLD of tasks that ended during the restore (kernel/signal.c, do_sigaction()).
    */
   apply({ inside }, core) {
-    const actions = core.tc?.sigactions ?? [];
-    for (const [index, signal] of settable.entries()) {
-      const action = actions[index];
-      set(inside, signal, new Uint8Array(k_sigaction.sizeBytes));
-      if (action === undefined || isDefault(action)) continue;
+    for (const signal of ignoredByDefault) set(inside, signal, DEFAULT);
+    for (const [index, action] of (core.tc?.sigactions ?? []).entries()) {
+      const signal = settable[index];
+      if (signal === undefined || isDefault(action)) continue;
       if (action.compatSigaction) setCompatAction(inside, signal, action);
       else set(inside, signal, encode(action));
     }

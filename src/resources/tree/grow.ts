@@ -7,8 +7,8 @@
 import { PR } from "../../kernel/abi/prctl.js";
 import { CLONE, W } from "../../kernel/abi/process.js";
 import { SIG } from "../../kernel/abi/signal.js";
+import { prepared, runTogether } from "../../kernel/batch.js";
 import { NULL } from "../../kernel/brand.js";
-import { readStat } from "../../kernel/proc/stat.js";
 import { Scope } from "../../kernel/scope.js";
 import { syscalls } from "../../kernel/syscalls.js";
 import { StasisError } from "../../report/error.js";
@@ -181,7 +181,8 @@ export function joinGroups<Task extends Sprout<Task>>(grown: readonly Grown<Task
   const pids = new Set(grown.map(({ task }) => task.pid));
   for (const { task, inside } of grown) if (task.pgid === task.pid && task.sid !== task.pid) inside.sys.setpgid(0, 0);
   // The stand-in of a session leaves its group behind, too.
-  const groups = new Map(grown.map((one) => [one, readStat(one.inside.tracee.pid)?.pgrp]));
+  const found = runTogether(grown.map(({ inside }) => prepared.getpgid(inside.tracee.pid)));
+  const groups = new Map(grown.map((one, index) => [one, Number(found[index])]));
   const there = new Set(groups.values());
   using standIns = new Scope();
   for (const one of grown) {
