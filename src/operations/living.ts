@@ -2,17 +2,17 @@
 
 import type { ImageDirectory } from "../images/directory.js";
 import { OpenPages } from "../images/pages/open.js";
-import { inheritedVmas } from "../resources/memory/inherit.js";
+import { Comparison, inheritedVmas } from "../resources/memory/inherit.js";
 import type { Grown } from "../resources/tree/grow.js";
 import type { Inside } from "../tracee/inside.js";
 import { inWaves } from "../tracee/together.js";
 import type { PlannedProcess, PlannedTask } from "./plan.js";
-import type { Rebuilt } from "./rebuild.js";
+import type { Rebuilt, Source } from "./rebuild.js";
 
 export class Living {
   readonly #rebuilt = new Map<PlannedTask, Rebuilt>();
   /** Of each process that was forked from filled memory, whose that was. */
-  readonly #source = new Map<PlannedTask, Rebuilt>();
+  readonly #source = new Map<PlannedTask, Source>();
 
   constructor(
     private readonly images: ImageDirectory,
@@ -31,22 +31,24 @@ export class Living {
   prepare(child: PlannedTask, parent: PlannedTask): void {
     const forked = this.#rebuilt.get(parent);
     if (forked === undefined || child.state === "zombie" || parent.state === "zombie") return;
-    if (inheritedVmas(child.mm, parent.mm).length === 0) return;
+    const vmas = inheritedVmas(child.mm, parent.mm);
+    if (vmas.length === 0) return;
     using opened = new OpenPages(this.images);
-    this.#fill(parent, forked, opened);
+    this.#fill(parent, forked, { opened, comparison: new Comparison() });
     forked.inside.flush();
-    this.#source.set(child, forked);
+    this.#source.set(child, { process: forked, vmas });
   }
 
   fillAll(): void {
     inWaves([...this.#rebuilt], (wave, scope) => {
-      const opened = scope.use(new OpenPages(this.images));
-      for (const [task, rebuilt] of wave) this.#fill(task, rebuilt, opened);
+      const around = { opened: scope.use(new OpenPages(this.images)), comparison: new Comparison() };
+      for (const [task, rebuilt] of wave) this.#fill(task, rebuilt, around);
       return wave.map(([, { inside }]) => inside);
     });
   }
 
-  #fill(task: PlannedTask, rebuilt: Rebuilt, opened: OpenPages): void {
-    rebuilt.fillMemory(opened, this.#source.get(task));
+  #fill(task: PlannedTask, rebuilt: Rebuilt, around: { opened: OpenPages; comparison: Comparison }): void {
+    const source = this.#source.get(task);
+    rebuilt.fillMemory(around.opened, source && { ...source, comparison: around.comparison });
   }
 }

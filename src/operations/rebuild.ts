@@ -17,7 +17,7 @@ import type { RestoredFileTable } from "../resources/files/restored-table.js";
 import type { RestoreContext, RestoredProcess, RestoredThread, Stage, TaskPart } from "../resources/kind.js";
 import { restoreRings } from "../resources/memory/aio.js";
 import { applyLayout } from "../resources/memory/layout.js";
-import { fillMemory, finishMemory } from "../resources/memory/restore.js";
+import { fillMemory, finishMemory, type Inheritance } from "../resources/memory/restore.js";
 import type { RestoredSharedMemory } from "../resources/memory/restored-shared.js";
 import { attachSegments, isShmVma } from "../resources/memory/shm-attach.js";
 import { RestoredSegments } from "../resources/memory/shm-restored.js";
@@ -48,6 +48,12 @@ export interface Surroundings {
   readonly filledTables: Set<number>;
   /** Ids of those that several processes have: they use it in turns. */
   readonly sharedTables: ReadonlySet<number>;
+}
+
+/** A process whose memory was filled before a child was forked from it, and the mappings that the child has from there. */
+export interface Source {
+  readonly process: Rebuilt;
+  readonly vmas: readonly VmaEntry[];
 }
 
 /** Flags of a thread as pthread_create(3) makes it. */
@@ -95,11 +101,17 @@ export class Rebuilt implements RestoredProcess, Disposable {
 
   #apply(part: TaskPart, thread: RestoredThread, core: CoreEntry): void {
     part.apply(thread, core, this.around.context);
-    if (this.insides.length > 1) thread.inside.flush();
+    if (this.#hasSeveral) thread.inside.flush();
+  }
+
+  /** Threads, of which one at a time may have calls put off. */
+  get #hasSeveral(): boolean {
+    return this.threads.length > 1 || this.threads[0] !== this.leader;
   }
 
   /** Of all its threads, a leader that ends included. */
   get insides(): Inside[] {
+    if (!this.#hasSeveral) return [this.inside];
     return [...new Set([this.leader, ...this.threads])].map(({ inside }) => inside);
   }
 
@@ -127,10 +139,10 @@ export class Rebuilt implements RestoredProcess, Disposable {
   }
 
   /**
-   * Mappings and their contents; a second call does nothing. `parent`: the task was forked from its filled memory. What is put off needs
+   * Mappings and their contents; a second call does nothing. `source`: what the task was forked from. What is put off needs
    * `opened` until it is made.
    */
-  fillMemory(opened: OpenPages, parent?: Rebuilt): void {
+  fillMemory(opened: OpenPages, source?: Source & Pick<Inheritance, "comparison">): void {
     if (this.#filled !== undefined) return;
     const { inside, plan } = this;
     const { context, shared } = this.around;
@@ -143,7 +155,7 @@ export class Rebuilt implements RestoredProcess, Disposable {
       return undefined;
     };
     const moved = (bytes: number) => this.around.meter.moved(bytes);
-    const from = parent && { parent: { mm: parent.plan.mm, pages: opened.of(parent.pid) } };
+    const from = source && { parent: { ...source, mm: source.process.plan.mm, pages: opened.of(source.process.pid) } };
     this.#filled = this.#fetching((fetch) =>
       fillMemory(inside, { mm: plan.mm, pages, fetch, backing, moved, ...from }),
     );

@@ -3,7 +3,6 @@
 //
 // Which pages were shared is not in the images. Pages with the same content at the same address of the same mapping are taken for it.
 import { Buffer } from "node:buffer";
-import { isDeepStrictEqual } from "node:util";
 import type { MmEntry, VmaEntry } from "../../images/format/entries.js";
 import { VmaStatus } from "../../images/format/numbers.js";
 import type { PageRange } from "../../images/pages/read.js";
@@ -12,7 +11,9 @@ import type { Fd } from "../../kernel/brand.js";
 import { sys } from "../../kernel/syscalls.js";
 
 const PAGE_BYTES = Number(PAGE_SIZE);
-const BUFFER_BYTES = 256 * 1024;
+const STEP_BYTES = 256 * 1024;
+/** What a parent has in common with its children is mostly read once for many of them. */
+const PARENT_BYTES = 2 << 20;
 const NOT_PRIVATE = VmaStatus.AREA_VSYSCALL | VmaStatus.AREA_VDSO | VmaStatus.AREA_VVAR | VmaStatus.AREA_GUARD;
 /** What a fork does not hand on, or empties. */
 const NOT_INHERITED = (1n << BigInt(MADV.MADV_DONTFORK)) | (1n << BigInt(MADV.MADV_WIPEONFORK));
@@ -30,8 +31,14 @@ export interface Differences {
 
 /** The private mappings of a child that its parent has too, as the child's entries. */
 export function inheritedVmas(child: MmEntry, parent: MmEntry): VmaEntry[] {
-  const theirs = new Map(parent.vmas.filter(isInheritable).map((vma) => [vma.start, vma]));
-  return child.vmas.filter((vma) => isInheritable(vma) && isSameMapping(vma, theirs.get(vma.start)));
+  const theirs = parent.vmas.filter(isInheritable);
+  let at = 0;
+  // Both ascend.
+  return child.vmas.filter((vma) => {
+    if (!isInheritable(vma)) return false;
+    while ((theirs[at]?.start ?? vma.start) < vma.start) at++;
+    return isSameMapping(vma, theirs[at]);
+  });
 }
 
 function isInheritable({ status, flags, madv }: VmaEntry): boolean {
@@ -45,8 +52,15 @@ function isInheritable({ status, flags, madv }: VmaEntry): boolean {
 
 /** Protection, advice and locks are set afterwards, in each task by itself. */
 function isSameMapping(mine: VmaEntry, theirs: VmaEntry | undefined): boolean {
-  const made = ({ end, pgoff, shmid, flags, status }: VmaEntry) => [end, pgoff, shmid, flags & ~MAP.MAP_LOCKED, status];
-  return theirs !== undefined && isDeepStrictEqual(made(mine), made(theirs));
+  return (
+    theirs !== undefined &&
+    mine.start === theirs.start &&
+    mine.end === theirs.end &&
+    mine.pgoff === theirs.pgoff &&
+    mine.shmid === theirs.shmid &&
+    ((mine.flags ^ theirs.flags) & ~MAP.MAP_LOCKED) === 0 &&
+    mine.status === theirs.status
+  );
 }
 
 /** Compares the images of child and parent, page by page, in the mappings `kept`; both lists of ranges are in ascending order. */
@@ -54,10 +68,10 @@ export function differences(
   child: readonly PageRange[],
   parent: readonly PageRange[],
   kept: readonly Span[],
+  comparison: Comparison,
 ): Differences {
   const write = new Ranges();
   const theirs = new Cursor(parent);
-  const comparison = new Comparison();
   for (const { range, isKept } of cut(child, kept)) {
     if (!isKept) write.push(range);
     else
@@ -82,6 +96,7 @@ const most = (a: bigint, b: bigint) => (a > b ? a : b);
 
 /** The pages [start, end) of a range. */
 function slice(range: PageRange, start: bigint, end: bigint): PageRange {
+  if (start === range.vaddr && end === endOf(range)) return range;
   const piece = { ...range, vaddr: start, pageCount: Number((end - start) / PAGE_SIZE) };
   return piece.source === "file" ? { ...piece, fileOffset: piece.fileOffset + Number(start - range.vaddr) } : piece;
 }
@@ -155,16 +170,23 @@ class Window {
 }
 
 /** For all: a tree of a thousand processes compares as many images. */
-const buffers = [Buffer.allocUnsafeSlow(BUFFER_BYTES), Buffer.allocUnsafeSlow(BUFFER_BYTES)] as const;
+let buffers: readonly [Buffer, Buffer] | undefined;
 
-class Comparison {
-  readonly #mine = new Window(buffers[0]);
-  readonly #theirs = new Window(buffers[1]);
+/** Of pages files that stay open meanwhile: one at a time. */
+export class Comparison {
+  readonly #mine: Window;
+  readonly #theirs: Window;
+
+  constructor() {
+    buffers ??= [Buffer.allocUnsafeSlow(STEP_BYTES), Buffer.allocUnsafeSlow(PARENT_BYTES)];
+    this.#mine = new Window(buffers[0]);
+    this.#theirs = new Window(buffers[1]);
+  }
 
   /** The pages of `mine` whose content is not that of `theirs`; both are as long. Pages still to be fetched differ. */
   *differing(mine: PageRange, theirs: PageRange): Generator<PageRange> {
     if (mine.source !== "file" || theirs.source !== "file") return yield mine;
-    const step = BigInt(BUFFER_BYTES);
+    const step = BigInt(STEP_BYTES);
     for (let at = mine.vaddr; at < endOf(mine); at += step) {
       const lengthBytes = Number(least(endOf(mine), at + step) - at);
       const shift = Number(at - mine.vaddr);

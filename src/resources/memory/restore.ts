@@ -12,7 +12,7 @@ import { asAddress, type Fd, NO_TARGET_FD, type TargetFd } from "../../kernel/br
 import type { Inside } from "../../tracee/inside.js";
 import { expecting, type RemoteCall, remote } from "../../tracee/program.js";
 import { REGION_BYTES } from "../../tracee/seed.js";
-import { differences, inheritedVmas, type Span } from "./inherit.js";
+import { type Comparison, differences, type Span } from "./inherit.js";
 import { isShmVma } from "./shm-attach.js";
 
 /** Fetches a descriptor of ours into the target: the same one each time for the same descriptor. */
@@ -39,12 +39,21 @@ const LASTING = [
 ];
 const lengthOf = (vma: VmaEntry) => vma.end - vma.start;
 
+/** What a task was forked from. */
+export interface Inheritance {
+  readonly mm: MmEntry;
+  readonly pages: PagesReader;
+  /** The mappings that it has in common with the task: inheritedVmas. */
+  readonly vmas: readonly VmaEntry[];
+  readonly comparison: Comparison;
+}
+
 /** An address space to be filled. */
 export interface MemoryPlan {
   readonly mm: MmEntry;
   readonly pages: PagesReader;
   /** Set when the task was forked from the filled memory of its parent. */
-  readonly parent?: { readonly mm: MmEntry; readonly pages: PagesReader };
+  readonly parent?: Inheritance;
   readonly fetch: Fetch;
   readonly backing: Backing;
   /** Told of bytes that are in place. */
@@ -57,11 +66,11 @@ export interface MemoryPlan {
  * What the task has in memory besides our region goes away, but for what it inherits.
  */
 export function fillMemory(inside: Inside, plan: MemoryPlan): Set<VmaEntry> {
-  const { mm } = plan;
+  const { mm, parent } = plan;
   const vmas = mm.vmas.filter((vma) => !is(vma, KERNELS_OWN | VmaStatus.AREA_GUARD));
   const ranges = rangesOf(plan);
   const filled = vmasWithPages(vmas, ranges);
-  const inherited = plan.parent === undefined ? [] : inheritedVmas(mm, plan.parent.mm);
+  const inherited = parent?.vmas ?? [];
   const kept = new Set(inherited);
   clearAllBut(inside, inherited);
   const mapped = vmas.filter((vma) => !kept.has(vma) && !isShmVma(vma));
@@ -69,7 +78,9 @@ export function fillMemory(inside: Inside, plan: MemoryPlan): Set<VmaEntry> {
   for (const vma of inherited)
     inside.later(remote.mprotect(asAddress(vma.start), lengthOf(vma), whileFilled(vma, filled.has(vma))));
   const { write, drop } =
-    plan.parent === undefined ? { write: ranges, drop: [] } : differences(ranges, rangesOf(plan.parent), inherited);
+    parent === undefined
+      ? { write: ranges, drop: [] }
+      : differences(ranges, rangesOf(parent), inherited, parent.comparison);
   for (const { start, end } of drop) inside.later(remote.madvise(asAddress(start), end - start, MADV.MADV_DONTNEED));
   fill(inside, write, plan);
   return filled;
@@ -83,10 +94,16 @@ export function finishMemory(inside: Inside, { vmas }: MmEntry, filled: Readonly
   for (const vma of guards) inside.later(remote.madvise(asAddress(vma.start), lengthOf(vma), MADV.MADV_GUARD_INSTALL));
 }
 
-function rangesOf({ mm, pages }: Pick<MemoryPlan, "mm" | "pages">): PageRange[] {
+function rangesOf({ mm, pages }: Pick<MemoryPlan, "mm" | "pages">): readonly PageRange[] {
+  const known = rangesKnown.get(pages);
+  if (known !== undefined) return known;
   const own = mm.vmas.filter((vma) => is(vma, KERNELS_OWN));
-  return pages.all.filter(({ vaddr }) => !own.some(({ start, end }) => start <= vaddr && vaddr < end));
+  const ranges = pages.all.filter(({ vaddr }) => !own.some(({ start, end }) => start <= vaddr && vaddr < end));
+  rangesKnown.set(pages, ranges);
+  return ranges;
 }
+/** Those of a parent are asked for once more for each of its children. */
+const rangesKnown = new WeakMap<PagesReader, readonly PageRange[]>();
 
 /** Unmaps everything but our region and what is kept, which is in ascending order. */
 function clearAllBut(inside: Inside, kept: readonly Span[]): void {

@@ -6,7 +6,7 @@ import { after, test } from "node:test";
 import fc from "fast-check";
 import type { PageRange } from "../../../src/images/pages/read.js";
 import { asFd } from "../../../src/kernel/brand.js";
-import { differences } from "../../../src/resources/memory/inherit.js";
+import { Comparison, differences } from "../../../src/resources/memory/inherit.js";
 
 const PAGE = 4096;
 const directory = mkdtempSync(join(tmpdir(), "inherit-"));
@@ -52,7 +52,7 @@ test("a parent's memory with the differences applied is the child's", () => {
       const kept = inKept.flatMap((is, page) =>
         is ? [{ start: BigInt(page * PAGE), end: BigInt((page + 1) * PAGE) }] : [],
       );
-      const { write, drop } = differences(mine, theirs, kept);
+      const { write, drop } = differences(mine, theirs, kept, new Comparison());
       const memory: (number | undefined)[] = parent.map((fill, page) => (inKept[page] ? fill : undefined));
       const pageOf = (address: bigint) => Number(address) / PAGE;
       for (const { start, end } of drop) memory.fill(undefined, pageOf(start), pageOf(end));
@@ -74,7 +74,7 @@ test("a parent's memory with the differences applied is the child's", () => {
 test("what is written is read from the place of the file where it stands", () => {
   using mine = imageOf("child", [1, 2, 3, undefined, 4], []);
   using theirs = imageOf("parent", [1, 9, 3, 3, undefined], []);
-  const { write, drop } = differences(mine, theirs, [{ start: 0n, end: BigInt(5 * PAGE) }]);
+  const { write, drop } = differences(mine, theirs, [{ start: 0n, end: BigInt(5 * PAGE) }], new Comparison());
   const places = write.map((range) => range.source === "file" && [range.vaddr, range.pageCount, range.fileOffset]);
   assert.deepEqual(places, [
     [BigInt(PAGE), 1, PAGE],
