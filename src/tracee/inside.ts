@@ -12,10 +12,11 @@ import { SyscallError } from "../kernel/errno.js";
 import { type Syscalls, syscalls } from "../kernel/syscalls.js";
 import { StasisError } from "../report/error.js";
 import { inLongMode } from "./compat.js";
-import { awaitTrap, HOME_TIMEOUT_SECONDS, LoadedProgram } from "./loaded-program.js";
+import { awaitTrap, HOME_TIMEOUT_SECONDS, LoadedProgram, TAIL_BYTES } from "./loaded-program.js";
 import type { TargetMemory } from "./memory.js";
 import type { RemoteCall } from "./program.js";
-import { type CallWithMemory, PutOff } from "./put-off.js";
+import { type CallWithMemory, PUT_OFF_BYTES, PutOff } from "./put-off.js";
+import { Stream } from "./stream.js";
 import { stubOffset } from "./stub.js";
 import type { Registers, Tracee } from "./tracee.js";
 
@@ -35,6 +36,7 @@ export interface Ground {
 }
 
 const PROGRAM_LIMIT = 512;
+const STREAM_BYTES = Stream.sizeFor(PROGRAM_LIMIT);
 const NOT_IN_A_SYSCALL = 0xffffffffffffffffn;
 
 export class Inside {
@@ -42,6 +44,7 @@ export class Inside {
   private readonly base: Registers;
   #free: bigint;
   readonly #putOff: PutOff;
+  readonly #stream: Stream;
 
   constructor(
     readonly tracee: Tracee,
@@ -53,6 +56,7 @@ export class Inside {
     this.base = inLongMode(found);
     this.#free = ground.scratch.at;
     this.#putOff = new PutOff(ground.scratch);
+    this.#stream = new Stream(this, () => streamRoom(ground.scratch));
     this.sys = new Calls((row, values) => this.#call(row, values)) as unknown as ThereCalls<Syscalls>;
   }
 
@@ -69,7 +73,7 @@ export class Inside {
    * memory: one of them at a time may have calls put off.
    */
   later(call: RemoteCall): void {
-    if (this.#putOff.count >= PROGRAM_LIMIT) this.flush();
+    if (this.#putOff.count >= PROGRAM_LIMIT) this.#makeRoom();
     this.#putOff.add(call);
   }
 
@@ -80,8 +84,25 @@ export class Inside {
 
   /** As `laterWith`, for what points at itself. */
   laterAt(sizeBytes: number, make: (at: Address) => CallWithMemory): void {
+    // What runs may have its own arguments there.
+    this.#stream.finish();
     if (this.#putOff.count >= PROGRAM_LIMIT || !this.#putOff.hasRoomFor(sizeBytes)) this.flush();
     this.#putOff.addWith(sizeBytes, make);
+  }
+
+  /** Runs `put`, which puts many calls off: the thread makes the first while the next are put together, and stands still at the end. */
+  streaming<T>(put: () => T): T {
+    this.#streams = true;
+    const result = put();
+    this.#streams = false;
+    this.#stream.finish();
+    return result;
+  }
+  #streams = false;
+
+  #makeRoom(): void {
+    if (this.#streams) this.#stream.begin(this.#putOff.take(this.memory));
+    else this.flush();
   }
 
   get hasPutOff(): boolean {
@@ -90,11 +111,13 @@ export class Inside {
 
   /** Makes what was put off. */
   flush(): void {
+    this.#stream.finish();
     if (this.hasPutOff) this.run([]);
   }
 
   /** The calls, to be made by who asks; their arguments are in place. */
   takePutOff(): RemoteCall[] {
+    this.#stream.finish();
     return this.#putOff.take(this.memory);
   }
 
@@ -205,10 +228,16 @@ export class Inside {
 
   /** Writes a program into scratch memory and points the thread at it, without letting it run. */
   load(calls: readonly RemoteCall[], options: { readonly keepGoing: boolean }): LoadedProgram {
-    const room = this.room(calls.length * ENTRY_BYTES + 32);
-    const done = asAddress(room.at + BigInt(calls.length * ENTRY_BYTES));
+    const room = this.room(calls.length * ENTRY_BYTES + TAIL_BYTES);
+    return this.loadAt(room, encodeCallList(calls), options);
+  }
+
+  /** As load, of a list that is put together. */
+  loadAt(room: Room & Disposable, list: Uint8Array, { keepGoing }: { readonly keepGoing: boolean }): LoadedProgram {
+    const count = list.byteLength / ENTRY_BYTES;
+    const done = asAddress(room.at + BigInt(list.byteLength));
     const tail = new BigInt64Array([0n, 0n, HOME_TIMEOUT_SECONDS, 0n]);
-    this.memory.write(room.at, Buffer.concat([encodeCallList(calls), new Uint8Array(tail.buffer)]));
+    this.memory.write(room.at, Buffer.concat([list, new Uint8Array(tail.buffer)]));
     const atHome = this.ground.home === 0n;
     this.tracee.setRegisters({
       ...this.base,
@@ -217,12 +246,12 @@ export class Inside {
       orig_ax: NOT_IN_A_SYSCALL,
       bx: this.ground.home,
       r12: room.at,
-      r13: BigInt(calls.length),
-      bp: options.keepGoing ? 0n : 1n,
+      r13: BigInt(count),
+      bp: keepGoing ? 0n : 1n,
       r14: done,
       r15: done + 16n,
     });
-    return new LoadedProgram(this, { room, done, count: calls.length });
+    return new LoadedProgram(this, { room, done, count });
   }
 
   /** Throws when one of the calls failed, or returned other than expected. */
@@ -245,7 +274,8 @@ export class Inside {
   room(sizeBytes: number): Room & Disposable {
     const at = this.#free;
     const end = at + ((BigInt(sizeBytes) + 15n) & ~15n);
-    if (end > this.ground.scratch.at + BigInt(this.ground.scratch.sizeBytes - this.#putOff.sizeBytes)) {
+    const taken = this.#stream.isRunning ? PUT_OFF_BYTES + STREAM_BYTES : this.#putOff.sizeBytes;
+    if (end > this.ground.scratch.at + BigInt(this.ground.scratch.sizeBytes - taken)) {
       throw new RangeError(`${sizeBytes} bytes do not fit into the scratch memory of ${this.ground.scratch.sizeBytes}`);
     }
     this.#free = end;
@@ -277,6 +307,11 @@ export class Inside {
   text(text: string): Room & Disposable {
     return this.holding(Buffer.from(`${text}\0`));
   }
+}
+
+/** Below the arguments of what is put off; whatever else asks for room meanwhile has it from the other end. */
+function streamRoom({ at, sizeBytes }: Room): Room {
+  return { at: asAddress(at + BigInt(sizeBytes - PUT_OFF_BYTES - STREAM_BYTES)), sizeBytes: STREAM_BYTES };
 }
 
 /** A method for each syscall, made once for all threads. */

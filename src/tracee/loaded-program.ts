@@ -14,6 +14,8 @@ const STUB_BYTES = 4096n;
 const SIGTRAP = 5;
 /** How long a thread waits for us after a program, and so the longest pause that a killed engine leaves behind. */
 export const HOME_TIMEOUT_SECONDS = 3n;
+/** Behind a list: the done word, and how long to wait for us. */
+export const TAIL_BYTES = 32;
 const DOING = "run a program of syscalls in";
 
 export class LoadedProgram implements Disposable {

@@ -5,7 +5,7 @@ import type { TargetMemory } from "./memory.js";
 import type { RemoteCall } from "./program.js";
 
 /** How much scratch memory they may take for their arguments. */
-const MOST_BYTES = 128 * 1024;
+export const PUT_OFF_BYTES = 128 * 1024;
 const ALIGNMENT = 16;
 
 /** A call, and what it finds in memory. */
@@ -34,7 +34,7 @@ export class PutOff {
   }
 
   hasRoomFor(sizeBytes: number): boolean {
-    return this.sizeBytes + aligned(sizeBytes) <= MOST_BYTES;
+    return this.sizeBytes + aligned(sizeBytes) <= PUT_OFF_BYTES;
   }
 
   /** Adds a call with `sizeBytes` of arguments in memory; `make` is told where they will be when it is made. */

@@ -74,7 +74,9 @@ export function fillMemory(inside: Inside, plan: MemoryPlan): Set<VmaEntry> {
   const kept = new Set(inherited);
   clearAllBut(inside, inherited);
   const mapped = vmas.filter((vma) => !kept.has(vma) && !isShmVma(vma));
-  for (const vma of mapped) inside.later(mapCall(vma, filled.has(vma), plan));
+  inside.streaming(() => {
+    for (const vma of mapped) inside.later(mapCall(vma, filled.has(vma), plan));
+  });
   for (const vma of inherited)
     inside.later(remote.mprotect(asAddress(vma.start), lengthOf(vma), whileFilled(vma, filled.has(vma))));
   const { write, drop } =
@@ -90,8 +92,11 @@ export function fillMemory(inside: Inside, plan: MemoryPlan): Set<VmaEntry> {
 export function finishMemory(inside: Inside, { vmas }: MmEntry, filled: ReadonlySet<VmaEntry>): void {
   const guards = vmas.filter((vma) => is(vma, VmaStatus.AREA_GUARD));
   const others = vmas.filter((vma) => !is(vma, KERNELS_OWN | VmaStatus.AREA_GUARD));
-  for (const vma of others) finish(inside, vma, filled.has(vma));
-  for (const vma of guards) inside.later(remote.madvise(asAddress(vma.start), lengthOf(vma), MADV.MADV_GUARD_INSTALL));
+  inside.streaming(() => {
+    for (const vma of others) finish(inside, vma, filled.has(vma));
+    for (const vma of guards)
+      inside.later(remote.madvise(asAddress(vma.start), lengthOf(vma), MADV.MADV_GUARD_INSTALL));
+  });
 }
 
 function rangesOf({ mm, pages }: Pick<MemoryPlan, "mm" | "pages">): readonly PageRange[] {
