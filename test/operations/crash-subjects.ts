@@ -42,8 +42,8 @@ export function standingStill(program: Program, before: readonly bigint[]): numb
 }
 
 /** Random moments between the first and the last microsecond. */
-export const moments = (longestUs: number) =>
-  fc.sample(fc.integer({ min: 0, max: Math.round(longestUs) }), { numRuns: RUNS, seed: SEED });
+export const moments = (longestUs: number, numRuns = RUNS) =>
+  fc.sample(fc.integer({ min: 0, max: Math.round(longestUs) }), { numRuns, seed: SEED });
 
 export async function measureOne(start: () => Promise<Engine>): Promise<number> {
   await using engine = await start();

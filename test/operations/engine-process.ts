@@ -18,16 +18,21 @@ const engineScript = fileURLToPath(new URL("engine.js", import.meta.url));
 
 export class Engine {
   readonly #exited: Promise<unknown>;
+  /** What it has said of its failure. */
+  complaint = "";
 
   private constructor(readonly child: ChildProcess) {
     this.#exited = once(child, "exit");
+    child.stderr?.on("data", (said: Buffer) => {
+      this.complaint += said.toString();
+    });
     child.stdin?.on("error", () => undefined); // it may have ended before it is told anything
   }
 
   /** Started and loaded; in a session of its own, by which what it makes is known. */
   static async start(...args: readonly string[]): Promise<Engine> {
     const child = spawn(process.execPath, [engineScript, ...args], {
-      stdio: ["pipe", "pipe", "inherit"],
+      stdio: ["pipe", "pipe", "pipe"],
       detached: true,
     });
     assert.ok(child.stdout);
@@ -49,15 +54,19 @@ export class Engine {
   async done(): Promise<void> {
     assert.ok(this.child.stdout);
     await Promise.race([once(this.child.stdout, "data"), this.#exited]);
-    assert.equal(this.child.exitCode, null, "the engine failed");
+    assert.equal(this.child.exitCode, null, `the engine failed: ${this.complaint}`);
   }
 
   /** Without a turn of the event loop in between: timers are no more exact than a millisecond. */
   killAfter(us: number): void {
+    this.signalAfter(us, "SIGKILL");
+  }
+
+  signalAfter(us: number, signal: NodeJS.Signals): void {
     this.go();
     const end = process.hrtime.bigint() + BigInt(Math.round(us * 1000));
     while (process.hrtime.bigint() < end);
-    this.child.kill("SIGKILL");
+    this.child.kill(signal);
   }
 
   /** Until the kernel has let go of whatever it traced, which it does before the exit is told. */
