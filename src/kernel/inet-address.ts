@@ -1,8 +1,9 @@
 // Addresses of internet sockets: `sockaddr_in`, `sockaddr_in6`.
 import { AF_INET, AF_INET6, sockaddr_in, sockaddr_in6 } from "./abi/in.js";
 import { SO_PEERNAME, SOL_SOCKET } from "./abi/socket.js";
-import type { Fd } from "./brand.js";
-import { unless } from "./errno.js";
+import { failureOf, prepared, RepeatedCalls } from "./batch.js";
+import { asFd, type Fd } from "./brand.js";
+import { errno } from "./errno.js";
 import { sys } from "./syscalls.js";
 
 export interface InetAddress {
@@ -51,27 +52,49 @@ export function decodeAddress(from: Uint8Array): InetAddress | undefined {
   return { bytes: sin6_addr, port: sin6_port, scope: sin6_scope_id };
 }
 
-const bytesOf = (family: number) => (family === AF_INET6 ? sockaddr_in6 : sockaddr_in).sizeBytes;
+/** Room for the addresses of both ends, and the calls that ask for them: getsockname(2), SO_PEERNAME. */
+class BothEnds {
+  readonly #local: Uint8Array;
+  readonly #peer: Uint8Array;
+  readonly #lengths = new Uint32Array(2);
+  readonly #calls: RepeatedCalls;
 
-function asked(family: number, ask: (address: Uint8Array, length: Uint8Array) => void): InetAddress | undefined {
-  const address = new Uint8Array(bytesOf(family));
-  const length = new Uint8Array(Uint32Array.of(address.byteLength).buffer);
-  ask(address, length);
-  return decodeAddress(address);
+  constructor(readonly sizeBytes: number) {
+    this.#local = new Uint8Array(new ArrayBuffer(sizeBytes));
+    this.#peer = new Uint8Array(new ArrayBuffer(sizeBytes));
+    const length = (index: number) => new Uint8Array(this.#lengths.buffer, index * 4, 4);
+    const nobody = asFd(-1);
+    this.#calls = new RepeatedCalls([
+      prepared.getsockname(nobody, this.#local, length(0)),
+      prepared.getsockopt(nobody, SOL_SOCKET, SO_PEERNAME, this.#peer, length(1)),
+    ]);
+  }
+
+  of(socket: Fd): { readonly local?: InetAddress | undefined; readonly peer?: InetAddress | undefined } {
+    this.#lengths.fill(this.sizeBytes);
+    this.#calls.runFor(socket);
+    const [first, second] = this.#calls.calls;
+    const failure = first && failureOf(first, this.#calls.result(0));
+    if (failure !== undefined) throw failure;
+    const local = decodeAddress(this.#local);
+    if (this.#calls.result(1) === -errno.ENOTCONN) return { local };
+    const unexpected = second && failureOf(second, this.#calls.result(1));
+    if (unexpected !== undefined) throw unexpected;
+    return { local, peer: decodeAddress(this.#peer) };
+  }
 }
-
-/** getsockname(2) */
-export const localAddress = (socket: Fd, family: number): InetAddress | undefined =>
-  asked(family, (address, length) => sys.getsockname(socket, address, length));
+let v4: BothEnds | undefined;
+let v6: BothEnds | undefined;
 
 /**
- * SO_PEERNAME: unlike getpeername(2) it also tells what a closed connection was connected to. It refuses more room than the address
- * needs. Undefined: nothing.
+ * The addresses of a socket and of the one that it is connected to. Of that SO_PEERNAME, unlike getpeername(2), also tells when the connection is
+ * closed; it refuses more room than the address needs. Undefined: none.
  */
-export const peerAddress = (socket: Fd, family: number): InetAddress | undefined =>
-  unless("ENOTCONN", () =>
-    asked(family, (address, length) => sys.getsockopt(socket, SOL_SOCKET, SO_PEERNAME, address, length)),
-  );
+export function addressesOf(socket: Fd, family: number): ReturnType<BothEnds["of"]> {
+  v4 ??= new BothEnds(sockaddr_in.sizeBytes);
+  v6 ??= new BothEnds(sockaddr_in6.sizeBytes);
+  return (family === AF_INET6 ? v6 : v4).of(socket);
+}
 
 export function bindToAddress(socket: Fd, address: InetAddress): void {
   const bytes = encodeAddress(address);

@@ -75,3 +75,8 @@ export const STAT_WORDS = stat.sizeBytes >> 3;
 /** Whether two are of the same inode. */
 export const isSameInode = (words: BigUint64Array, start: number, other: number): boolean =>
   words[start + DEV] === words[other + DEV] && words[start + INO] === words[other + INO];
+
+const S_IFMT = 0o170000n;
+const S_IFSOCK = 0o140000n;
+export const isSocketIn = (words: BigUint64Array, start: number): boolean =>
+  ((words[start + MODE_AND_UID] ?? 0n) & S_IFMT) === S_IFSOCK;

@@ -1,6 +1,6 @@
 // THE registry of open files: every kind that an image can name has its row. Forgetting one does not compile.
 import type { FdType } from "../images/format/entries.js";
-import { SO_DOMAIN } from "../kernel/abi/socket.js";
+import { readSocketKind } from "../kernel/socket-options.js";
 import { bpfMap } from "./files/bpf-map.js";
 import { epoll } from "./files/epoll.js";
 import { eventfd } from "./files/eventfd.js";
@@ -13,7 +13,6 @@ import { regular } from "./files/regular/regular.js";
 import { signalfd } from "./files/signalfd.js";
 import { inetSocket } from "./files/sockets/inet.js";
 import { netlinkSocket } from "./files/sockets/netlink.js";
-import { readNumber } from "./files/sockets/options.js";
 import { packetSocket } from "./files/sockets/packet.js";
 import { unixSocket } from "./files/sockets/unix.js";
 import { timerfd } from "./files/timerfd.js";
@@ -86,7 +85,7 @@ export function kindNamed(type: string): AnyKind | undefined {
 export function recognise(file: OpenFile): AnyKind | undefined {
   if (file.link.startsWith(ANONYMOUS)) return byAnonInode.get(file.link.slice(ANONYMOUS.length));
   const mode = modeOf(file);
-  if (mode === "socket") return byFamily.get(readNumber(file.duplicate, SO_DOMAIN));
+  if (mode === "socket") return byFamily.get((file.socket ?? readSocketKind(file.duplicate)).family);
   const { particular = [], general } = (mode && byMode.get(mode)) ?? {};
   return particular.find(({ signature }) => matches(signature, file))?.kind ?? general;
 }

@@ -5,6 +5,7 @@
 
 import type { ImageDirectory } from "../images/directory.js";
 import type { CoreEntry, FdType, FileEntry, FownEntry, RegFileEntry, UnixSkEntry } from "../images/format/entries.js";
+import type { SocketKind } from "../kernel/abi/socket.js";
 import type { Fd, Pid, TargetFd } from "../kernel/brand.js";
 import type { Fdinfo } from "../kernel/proc/fdinfo.js";
 import type { Mapping } from "../kernel/proc/maps.js";
@@ -122,6 +123,8 @@ export interface OpenFile {
   /** For messages. */
   readonly subject: Subject;
   readonly stat: Stat;
+  /** Of a socket; absent: nobody has asked. */
+  readonly socket?: SocketKind | undefined;
   /** Whether the path that its link is leads to it; absent: nobody has looked. */
   readonly isAtLink?: boolean | undefined;
 }

@@ -91,6 +91,13 @@ export const TCP_CLOSE = 7;
 export const TCP_LISTEN = 10;
 export const POLL = flags({ POLLIN: 1, POLLPRI: 2, POLLOUT: 4, POLLERR: 8, POLLHUP: 0x10, POLLRDHUP: 0x2000 });
 
+/** What kind of socket it is: the three arguments of socket(2). */
+export interface SocketKind {
+  readonly family: number;
+  readonly type: number;
+  readonly protocol: number;
+}
+
 /** An option of getsockopt(2); its value has 4 bytes unless it says otherwise. */
 export interface SocketOption {
   readonly level: number;

@@ -1,12 +1,13 @@
 // What the kernel tells of all the descriptors of a process, each call made for many of them in one step (batch.ts): pidfd_getfd(2), proc_pid_fd(5),
 // proc_pid_fdinfo(5), fstat(2), fcntl(2).
 import { F_GETOWN_EX, F_GETSIG, f_owner_ex, O } from "../abi/fcntl.js";
+import { SO_DOMAIN, SO_PROTOCOL, SO_TYPE, SOL_SOCKET, type SocketKind } from "../abi/socket.js";
 import { type PreparedCall, prepared, RepeatedCalls } from "../batch.js";
 import { AT_FDCWD, asFd, asTargetFd, type Fd, type Pid, type TargetFd } from "../brand.js";
 import { SyscallError } from "../errno.js";
 import { own } from "../own-fd.js";
 import { Scope } from "../scope.js";
-import { isSameInode, STAT_WORDS, type Stat, statIn } from "../stat.js";
+import { isSameInode, isSocketIn, STAT_WORDS, type Stat, statIn } from "../stat.js";
 import { sys } from "../syscalls.js";
 import { type Fdinfo, fdinfoIn, readFdinfo, readFdLink } from "./fdinfo.js";
 
@@ -18,6 +19,8 @@ export interface SeenDescriptor {
   readonly link: string | undefined;
   readonly fdinfo: Fdinfo | undefined;
   readonly stat: Stat;
+  /** Undefined: it is no socket. */
+  readonly socket: SocketKind | undefined;
   /** Whether the path that the link is leads there, for us; undefined: it is too long, or leads on from a symbolic link. */
   readonly isAtLink: boolean | undefined;
   /** Whether F_SETOWN, F_SETOWN_EX or F_SETSIG were used on it. */
@@ -68,6 +71,7 @@ interface Table {
 
 const finding = { getfd: 0, openInfo: 1, readlink: 2, calls: 3 };
 const asking = { fstat: 0, read: 1, statAt: 2, getsig: 3, getown: 4, calls: 5 };
+const KIND = [SO_DOMAIN, SO_TYPE, SO_PROTOCOL];
 const closing = { duplicate: 0, info: 1, calls: 2 };
 
 /** Room for the answers, and the calls that fill it: used for one process after the other. */
@@ -81,6 +85,10 @@ class Rows {
   readonly #find: RepeatedCalls;
   readonly #ask: RepeatedCalls;
   readonly #close: RepeatedCalls;
+  /** Of the sockets among them alone, in order. */
+  readonly #kinds = new Int32Array(AT_ONCE * KIND.length);
+  readonly #askKinds: RepeatedCalls;
+  #kindAt = new Map<number, number>();
   #table: Table | undefined;
   #fds: readonly TargetFd[] = [];
 
@@ -105,6 +113,13 @@ class Rows {
       prepared.fcntlSet(nobody, F_GETSIG, 0),
       prepared.fcntlInto(nobody, F_GETOWN_EX, part(this.#owners, row, f_owner_ex.sizeBytes)),
     ]);
+    const four = new Uint8Array(Uint32Array.of(4).buffer);
+    this.#askKinds = all((row) =>
+      KIND.map((name, index) => {
+        const value = new Uint8Array(this.#kinds.buffer, (row * KIND.length + index) * 4, 4);
+        return prepared.getsockopt(nobody, SOL_SOCKET, name, value, four);
+      }),
+    );
     this.#close = all(() => [prepared.close(nobody), prepared.close(nobody)]);
   }
 
@@ -137,7 +152,26 @@ class Rows {
       this.#close.aim(row * closing.calls + closing.info, 0, info);
     }
     this.#ask.run(fds.length * asking.calls);
+    this.#askSockets();
     return scope;
+  }
+
+  #askSockets(): void {
+    this.#kindAt.clear();
+    for (const row of this.#fds.keys()) {
+      if (this.#answer(row, asking.fstat) !== 0 || !isSocketIn(this.#stats, row * 2 * STAT_WORDS)) continue;
+      const at = this.#kindAt.size * KIND.length;
+      this.#kindAt.set(row, at);
+      for (const index of KIND.keys()) this.#askKinds.aim(at + index, 0, this.#found(row, finding.getfd));
+    }
+    this.#askKinds.run(this.#kindAt.size * KIND.length);
+  }
+
+  #socket(row: number): SocketKind | undefined {
+    const at = this.#kindAt.get(row);
+    if (at === undefined) return undefined;
+    const [family = 0, type = 0, protocol = 0] = this.#kinds.subarray(at, at + KIND.length);
+    return { family, type, protocol };
   }
 
   /** From no directory: a link that is no path ("socket:[4711]") is not looked up. */
@@ -168,6 +202,7 @@ class Rows {
       link: this.#link(table.pid, row, targetFd),
       fdinfo: this.#fdinfo(table.pid, row, targetFd),
       stat,
+      socket: this.#socket(row),
       isAtLink: this.#isAtLink(row, stat),
       isOwned: this.#isOwned(row),
     };

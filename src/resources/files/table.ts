@@ -195,8 +195,8 @@ function search(
 const COMES_BEFORE = 1;
 
 function openFile(process: DumpedProcess, seen: SeenDescriptor, subject: Subject): OpenFile {
-  const { duplicate, link = "", fdinfo, stat, isAtLink } = seen;
-  return { process, duplicate, link, subject, stat, isAtLink, ...(fdinfo === undefined ? {} : { fdinfo }) };
+  const { duplicate, link = "", fdinfo, stat, isAtLink, socket } = seen;
+  return { process, duplicate, link, subject, stat, isAtLink, socket, ...(fdinfo === undefined ? {} : { fdinfo }) };
 }
 
 function supported(file: OpenFile): AnyFileKind {

@@ -14,7 +14,7 @@ import {
   showAddress,
 } from "../../../kernel/inet-address.js";
 import { interfaceIndex } from "../../../kernel/interface-name.js";
-import { own } from "../../../kernel/own-fd.js";
+import { type OwnFd, own } from "../../../kernel/own-fd.js";
 import { readInteger, writeInteger } from "../../../kernel/socket-options.js";
 import { sys } from "../../../kernel/syscalls.js";
 import { StasisError } from "../../../report/error.js";
@@ -36,6 +36,8 @@ import { deliverAgain } from "./udp-restored.js";
 export class RestoredInetSockets {
   readonly #entries: InetSkEntry[] = [];
   readonly #made = new Map<InetSkEntry, Fd>();
+  /** Ours until they are asked for. */
+  readonly #owned = new Map<InetSkEntry, OwnFd>();
   readonly #streams = new Map<InetSkEntry, TcpStream>();
   #isBuilt = false;
 
@@ -52,9 +54,10 @@ export class RestoredInetSockets {
     const inherited = this.context.inherited.get(`socket:[${entry.ino}]`);
     if (inherited !== undefined) return sys.dup(inherited);
     if (!this.#isBuilt) this.#build();
-    const made = this.#made.get(entry);
-    if (made === undefined) throw new RangeError(`internet socket ${entry.id} was not made`);
-    return sys.dup(made);
+    const owned = this.#owned.get(entry);
+    if (owned === undefined) throw new RangeError(`internet socket ${entry.id} was not made`);
+    // A connection is told when to go on, at the very end.
+    return this.#streams.has(entry) ? sys.dup(owned.fd) : owned.release();
   }
 
   #build(): void {
@@ -110,8 +113,10 @@ export class RestoredInetSockets {
 
   #new(entry: InetSkEntry): Fd {
     const { family, type, protocol } = kindOf(entry);
-    const socket = this.context.scope.use(own(sys.socket(family, type | SOCK.SOCK_CLOEXEC, protocol))).fd;
+    const owned = this.context.scope.use(own(sys.socket(family, type | SOCK.SOCK_CLOEXEC, protocol)));
+    const socket = owned.fd;
     this.#made.set(entry, socket);
+    this.#owned.set(entry, owned);
     // A raw socket, which has its protocol as port, counts as bound, and cannot be told any more.
     const isTold = isFieldSet(entry, InetSkEntrySchema.field.v6only);
     if (isTold && readInteger(socket, SOL_IPV6, IPV6.V6ONLY) !== Number(entry.v6only))

@@ -2,19 +2,18 @@
 import { create } from "@bufbuild/protobuf";
 import { type InetSkEntry, InetSkEntrySchema, SkShutdown } from "../../../images/format/entries.js";
 import { AF_INET, AF_INET6, IPV6, SOL_IPV6, SOL_UDP, UDP } from "../../../kernel/abi/in.js";
-import { SO_DOMAIN, SO_PROTOCOL, SO_TYPE, SOCK, SOL_SOCKET } from "../../../kernel/abi/socket.js";
+import { SOCK, type SocketKind } from "../../../kernel/abi/socket.js";
 import { TCP_STATE } from "../../../kernel/abi/tcp.js";
-import type { Fd } from "../../../kernel/brand.js";
-import { isUnspecified, localAddress, peerAddress, showAddress, unspecified } from "../../../kernel/inet-address.js";
+import { addressesOf, isUnspecified, showAddress, unspecified } from "../../../kernel/inet-address.js";
 import { interfaceName } from "../../../kernel/interface-name.js";
 import { inetShutdowns } from "../../../kernel/netlink/inet-diag.js";
 import { readableWithin } from "../../../kernel/packets.js";
-import { integerIn, readInteger, readOptions } from "../../../kernel/socket-options.js";
+import { readInteger, readSocketKind } from "../../../kernel/socket-options.js";
 import type { DumpContext, FileCommon, FileKind, OpenFile } from "../../kind.js";
 import { refuseFile } from "../refuse.js";
 import { destinationOf, isConnection, wordsOf } from "./inet-entry.js";
 import { RestoredInetSockets } from "./inet-restored.js";
-import { collectIpOptions, collectTcpOptions, type SocketKind } from "./ip-options.js";
+import { collectIpOptions, collectTcpOptions } from "./ip-options.js";
 import { MoreOptions } from "./more-options.js";
 import { Memberships } from "./multicast.js";
 import { collectSocketOptions } from "./options.js";
@@ -65,7 +64,7 @@ export class InetSockets {
   constructor(private readonly context: DumpContext) {}
 
   collect(file: OpenFile, common: FileCommon): InetSkEntry {
-    const kind = socketKind(file.duplicate);
+    const kind = file.socket ?? readSocketKind(file.duplicate);
     checkProtocol(file, kind);
     const entry = this.#entryOf(file, common, kind);
     if (kind.type !== SOCK.SOCK_STREAM) this.#collectQueue(file, entry, kind);
@@ -90,8 +89,10 @@ export class InetSockets {
   #entryOf(file: OpenFile, common: FileCommon, kind: SocketKind): InetSkEntry {
     const socket = file.duplicate;
     const { family, type, protocol } = kind;
-    const source = localAddress(socket, family) ?? unspecified(family);
-    const destination = peerAddress(socket, family) ?? unspecified(family);
+    const { local: source = unspecified(family), peer: destination = unspecified(family) } = addressesOf(
+      socket,
+      family,
+    );
     const isTcp = type === SOCK.SOCK_STREAM;
     const tcp = isTcp ? collectTcpState(file, this.context.options) : undefined;
     const isConnected = !isUnspecified(destination);
@@ -139,13 +140,4 @@ export class InetSockets {
     } else if (readableWithin(duplicate, 0))
       context.log.warn(`${link}: what waits in its queue and was not read is lost, as datagrams may be`);
   }
-}
-
-const KIND = [SO_DOMAIN, SO_TYPE, SO_PROTOCOL].map((name) => ({ level: SOL_SOCKET, name }));
-
-function socketKind(socket: Fd): SocketKind {
-  const [family = 0, type = 0, protocol = 0] = readOptions(socket, KIND).map((value) =>
-    value === undefined ? 0 : integerIn(value),
-  );
-  return { family, type, protocol };
 }

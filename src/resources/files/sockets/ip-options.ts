@@ -21,17 +21,11 @@ import {
   SOL_RAW,
   SOL_TCP,
 } from "../../../kernel/abi/in.js";
-import { SOCK, type SocketOption } from "../../../kernel/abi/socket.js";
+import { SOCK, type SocketKind, type SocketOption } from "../../../kernel/abi/socket.js";
 import { TCP } from "../../../kernel/abi/tcp.js";
 import type { Fd } from "../../../kernel/brand.js";
-import { integerIn, readOptions, writeInteger, writeOption } from "../../../kernel/socket-options.js";
+import { askOptions, readOptions, writeInteger, writeOption } from "../../../kernel/socket-options.js";
 
-/** What kind of socket it is: the three arguments of socket(2). */
-export interface SocketKind {
-  readonly family: number;
-  readonly type: number;
-  readonly protocol: number;
-}
 export const kindOf = ({ family, type, proto }: InetSkEntry): SocketKind => ({ family, type, protocol: proto });
 
 interface Fields {
@@ -74,11 +68,12 @@ function read<K extends string>(
 ): Partial<Record<K, number>> {
   const list = lists.get(fields) ?? Object.values<SocketOption | undefined>(fields).filter((one) => one !== undefined);
   lists.set(fields, list);
-  const values = readOptions(socket, list);
+  const asked = askOptions(socket, list);
   const found: Partial<Record<K, number>> = {};
-  for (const [index, key] of (Object.keys(fields) as K[]).entries()) {
-    const value = values[index];
-    if (value !== undefined && integerIn(value) !== 0) found[key] = integerIn(value);
+  let index = 0;
+  for (const key in fields) {
+    const value = asked.integer(index++);
+    if (value !== undefined && value !== 0) found[key] = value;
   }
   return found;
 }

@@ -18,14 +18,13 @@ import {
 } from "../../../kernel/abi/in.js";
 import { MCAST } from "../../../kernel/abi/multicast.js";
 import * as so from "../../../kernel/abi/socket.js";
-import { AF_UNIX, SOCK, SOL_SOCKET, type SocketOption } from "../../../kernel/abi/socket.js";
+import { AF_UNIX, SOCK, SOL_SOCKET, type SocketKind, type SocketOption } from "../../../kernel/abi/socket.js";
 import { TCP } from "../../../kernel/abi/tcp.js";
 import type { Fd } from "../../../kernel/brand.js";
 import { unless } from "../../../kernel/errno.js";
 import { own } from "../../../kernel/own-fd.js";
-import { readOptions, writeOption } from "../../../kernel/socket-options.js";
+import { askOptions, type KnownOptions, writeOption } from "../../../kernel/socket-options.js";
 import { sys } from "../../../kernel/syscalls.js";
-import type { SocketKind } from "./ip-options.js";
 import { isMembership, joinAgain } from "./multicast.js";
 
 const at = (level: number, ...names: readonly number[]): SocketOption[] => names.map((name) => ({ level, name }));
@@ -83,8 +82,8 @@ function optionsOf({ family, type, protocol }: SocketKind, isConnection: boolean
 
 interface Usual {
   readonly options: readonly SocketOption[];
-  /** What a new socket has. */
-  readonly values: readonly (Uint8Array | undefined)[];
+  /** What a new socket has; absent: we may not have one. */
+  readonly known: KnownOptions | undefined;
 }
 
 /** Asked of a new socket once for each kind in a dump. */
@@ -92,11 +91,12 @@ export class MoreOptions {
   readonly #usual = new Map<string, Usual>();
 
   collect(socket: Fd, kind: SocketKind, { isConnection }: { readonly isConnection: boolean }): SocketOptionEntry[] {
-    const { options, values: usual } = this.#usualOf(kind, isConnection);
-    const values = readOptions(socket, options);
+    const { options, known } = this.#usualOf(kind, isConnection);
+    const asked = askOptions(socket, options);
+    if (known !== undefined && asked.equals(known)) return [];
     return options.flatMap(({ level, name }, index) => {
-      const value = values[index];
-      const same = usual[index];
+      const value = asked.value(index);
+      const same = known?.values[index];
       if (value === undefined || (same !== undefined && Buffer.compare(value, same) === 0)) return [];
       return [create(SocketOptionEntrySchema, { level, name, value: value.slice() })];
     });
@@ -111,8 +111,7 @@ export class MoreOptions {
     // EACCES: net.ipv4.ping_group_range leaves us out. Then all of them are saved.
     const number = unless("EACCES", () => sys.socket(family, type | SOCK.SOCK_CLOEXEC, protocol));
     using fresh = number === undefined ? undefined : own(number);
-    const values = fresh === undefined ? [] : readOptions(fresh.fd, options).map((value) => value?.slice());
-    const usual = { options, values };
+    const usual = { options, known: fresh && askOptions(fresh.fd, options).copy() };
     this.#usual.set(key, usual);
     return usual;
   }

@@ -11,7 +11,7 @@ import {
   MCAST_EXCLUDE,
   SOCKADDR_STORAGE_BYTES,
 } from "../../../kernel/abi/multicast.js";
-import { SOCK } from "../../../kernel/abi/socket.js";
+import { SOCK, type SocketKind } from "../../../kernel/abi/socket.js";
 import { failureOf, prepared, RepeatedCalls } from "../../../kernel/batch.js";
 import { asFd, type Fd } from "../../../kernel/brand.js";
 import { errno } from "../../../kernel/errno.js";
@@ -20,7 +20,6 @@ import { type Membership, readIgmp, readIgmp6 } from "../../../kernel/proc/igmp.
 import { writeOption } from "../../../kernel/socket-options.js";
 import type { OpenFile } from "../../kind.js";
 import { refuseFile } from "../refuse.js";
-import type { SocketKind } from "./ip-options.js";
 
 /** net.ipv6.mld_max_msf is 64, net.ipv4.igmp_max_msf 10, unless somebody has raised them. */
 const MOST_SOURCES = 1024;

@@ -28,9 +28,15 @@ import {
 } from "../../../kernel/abi/socket.js";
 import type { Fd } from "../../../kernel/brand.js";
 import { addressOf } from "../../../kernel/call.js";
-import { i32, i64, struct, u16, u64 } from "../../../kernel/declare/struct.js";
-import { unless } from "../../../kernel/errno.js";
-import { integerIn, readInteger, readOptions, writeInteger, writeOption } from "../../../kernel/socket-options.js";
+import { i32, i64, type ShapeOf, struct, u16, u64 } from "../../../kernel/declare/struct.js";
+import { errno, unless } from "../../../kernel/errno.js";
+import {
+  type AskedOptions,
+  askOptions,
+  readInteger,
+  writeInteger,
+  writeOption,
+} from "../../../kernel/socket-options.js";
 import { sys } from "../../../kernel/syscalls.js";
 import type { OpenFile } from "../../kind.js";
 import { refuseFile } from "../refuse.js";
@@ -61,72 +67,98 @@ const numbers = {
 const keysOf = <T extends object>(table: T) => Object.keys(table) as (keyof T)[];
 
 const kept = { ...switches, ...numbers } as const;
-const KEPT = keysOf(kept).map((key) => ({ level: SOL_SOCKET, name: kept[key] }));
-const integers = { ...switches, ...numbers, soSndbuf: SO_SNDBUF, soRcvbuf: SO_RCVBUF, soBufLock: SO_BUF_LOCK } as const;
+const KEPT = keysOf(kept);
+const SWITCHES = keysOf(switches);
+const NUMBERS = keysOf({ ...numbers, soSndbuf: SO_SNDBUF, soRcvbuf: SO_RCVBUF });
 const ASKED = [
   { level: SOL_SOCKET, name: SO_LINGER, sizeBytes: linger.sizeBytes },
   { level: SOL_SOCKET, name: SO_SNDTIMEO, sizeBytes: timeval.sizeBytes },
   { level: SOL_SOCKET, name: SO_RCVTIMEO, sizeBytes: timeval.sizeBytes },
   { level: SOL_SOCKET, name: SO_BINDTODEVICE, sizeBytes: IFNAMSIZ },
-  ...keysOf(integers).map((key) => ({ level: SOL_SOCKET, name: integers[key] })),
+  // With room for nothing it says how long it is.
+  { level: SOL_SOCKET, name: SO_ATTACH_FILTER, sizeBytes: 0 },
+  { level: SOL_SOCKET, name: SO_BUF_LOCK },
+  ...SWITCHES.map((key) => ({ level: SOL_SOCKET, name: switches[key] })),
+  ...[...Object.values(numbers), SO_SNDBUF, SO_RCVBUF].map((name) => ({ level: SOL_SOCKET, name })),
 ];
+const [LINGER, SEND_TIMEOUT, RECEIVE_TIMEOUT, DEVICE, FILTER, LOCK, FIRST_SWITCH] = [0, 1, 2, 3, 4, 5, 6];
+const FIRST_NUMBER = FIRST_SWITCH + SWITCHES.length;
+const [SEND_BUFFER, RECEIVE_BUFFER] = [FIRST_SWITCH + KEPT.length, FIRST_SWITCH + KEPT.length + 1];
 const nothing = new Uint8Array(timeval.sizeBytes);
 
 export function collectSocketOptions(file: OpenFile): SkOptsEntry {
-  const [lingering = nothing, send = nothing, receive = nothing, device = nothing, ...values] = readOptions(
-    file.duplicate,
-    ASKED,
-  );
-  const sendTimeout = timeval.decode(send);
-  const receiveTimeout = timeval.decode(receive);
+  const asked = askOptions(file.duplicate, ASKED);
+  const sendTimeout = timeval.decode(asked.value(SEND_TIMEOUT) ?? nothing);
+  const receiveTimeout = timeval.decode(asked.value(RECEIVE_TIMEOUT) ?? nothing);
   const entry = create(SkOptsEntrySchema, {
     soSndTmoSec: sendTimeout.seconds,
     soSndTmoUsec: sendTimeout.microseconds,
     soRcvTmoSec: receiveTimeout.seconds,
     soRcvTmoUsec: receiveTimeout.microseconds,
-    soFilter: filterOf(file),
   });
-  for (const [index, key] of keysOf(integers).entries()) {
-    const value = values[index];
-    if (value !== undefined) setInteger(entry, key, integerIn(value));
+  for (let index = 0; index < SWITCHES.length; index++) {
+    const [key, value] = [SWITCHES[index], asked.integer(FIRST_SWITCH + index)];
+    if (key !== undefined && value !== undefined) entry[key] = value !== 0;
   }
-  const { isOn, seconds } = linger.decode(lingering);
+  for (let index = 0; index < NUMBERS.length; index++) {
+    const [key, value] = [NUMBERS[index], asked.integer(FIRST_NUMBER + index)];
+    if (key !== undefined && value !== undefined) entry[key] = value;
+  }
+  const lock = asked.integer(LOCK);
+  if (lock !== undefined && lock !== 0) entry.soBufLock = lock;
+  const { isOn, seconds } = linger.decode(asked.value(LINGER) ?? nothing);
   if (isOn !== 0) entry.soLinger = seconds;
-  const name = Buffer.from(device).toString("latin1").replace(/\0.*$/s, "");
+  const name = Buffer.from(asked.value(DEVICE) ?? nothing)
+    .toString("latin1")
+    .replace(/\0.*$/s, "");
   if (name !== "") entry.soBoundDev = name;
+  const isProgram = asked.result(FILTER) === -errno.EACCES;
+  const instructions = isProgram ? undefined : asked.isThere(FILTER) ? asked.lengthOf(FILTER) : 0;
+  if (instructions !== 0) entry.soFilter = filterOf(file, instructions);
   return entry;
 }
 
-function setInteger(entry: SkOptsEntry, key: keyof typeof integers, value: number): void {
-  if (key in switches) entry[key as keyof typeof switches] = value !== 0;
-  else if (key !== "soBufLock" || value !== 0) entry[key as Exclude<typeof key, keyof typeof switches>] = value;
-}
-
-/** Throws SyscallError for what the kernel does not allow us: a mark without CAP_NET_ADMIN, a device that is gone. */
+/**
+ * Sets what is not so yet, which is little for most sockets. Compared, not only set when on: accept(2) gives a socket some of its listener's, and
+ * IP_TOS moves SO_PRIORITY. Throws SyscallError for what the kernel does not allow us: a mark without CAP_NET_ADMIN, a device that is gone.
+ */
 export function applySocketOptions(socket: Fd, entry: SkOptsEntry): void {
-  // The kernel doubles what it is told: socket(7).
-  setBuffer(socket, { force: SO_SNDBUFFORCE, plain: SO_SNDBUF }, entry.soSndbuf >> 1);
-  setBuffer(socket, { force: SO_RCVBUFFORCE, plain: SO_RCVBUF }, entry.soRcvbuf >> 1);
-  writeNumber(socket, SO_BUF_LOCK, entry.soBufLock);
-  write(socket, SO_SNDTIMEO, timeval.encode({ seconds: entry.soSndTmoSec, microseconds: entry.soSndTmoUsec }));
-  write(socket, SO_RCVTIMEO, timeval.encode({ seconds: entry.soRcvTmoSec, microseconds: entry.soRcvTmoUsec }));
-  applyIntegers(socket, entry);
+  const now = askOptions(socket, ASKED);
+  applyBuffers(socket, entry, now);
+  applyTimeout(socket, SO_SNDTIMEO, now.value(SEND_TIMEOUT), {
+    seconds: entry.soSndTmoSec,
+    microseconds: entry.soSndTmoUsec,
+  });
+  applyTimeout(socket, SO_RCVTIMEO, now.value(RECEIVE_TIMEOUT), {
+    seconds: entry.soRcvTmoSec,
+    microseconds: entry.soRcvTmoUsec,
+  });
+  for (const [index, key] of KEPT.entries()) applyInteger(socket, entry, key, now.integer(FIRST_SWITCH + index));
   if (isFieldSet(entry, SkOptsEntrySchema.field.soLinger))
     write(socket, SO_LINGER, linger.encode({ isOn: 1, seconds: entry.soLinger }));
   if (entry.soBoundDev !== "") write(socket, SO_BINDTODEVICE, Buffer.from(`${entry.soBoundDev}\0`));
   if (entry.soFilter.length > 0) attachFilter(socket, entry.soFilter);
 }
 
-/** Compared, not only set when on: accept(2) gives a socket some of its listener's, and IP_TOS moves SO_PRIORITY. */
-function applyIntegers(socket: Fd, entry: SkOptsEntry): void {
-  const now = readOptions(socket, KEPT);
-  for (const [index, key] of keysOf(kept).entries()) {
-    if (!isFieldSet(entry, SkOptsEntrySchema.field[key])) continue;
-    const value = now[index];
-    const wanted = Number(entry[key]);
-    const isSame = value !== undefined && integerIn(value) === wanted;
-    if (!isSame && (value !== undefined || wanted !== 0)) writeNumber(socket, kept[key], wanted);
-  }
+/** Setting a size notes that it was set, SO_BUF_LOCK, and so may be to be undone. The kernel doubles what it is told: socket(7). */
+function applyBuffers(socket: Fd, { soSndbuf, soRcvbuf, soBufLock }: SkOptsEntry, now: AskedOptions): void {
+  const [sendBytes, receiveBytes] = [now.integer(SEND_BUFFER), now.integer(RECEIVE_BUFFER)];
+  const isSame = sendBytes === soSndbuf && receiveBytes === soRcvbuf;
+  if (isSame && now.integer(LOCK) === soBufLock) return;
+  setBuffer(socket, { force: SO_SNDBUFFORCE, plain: SO_SNDBUF }, soSndbuf >> 1);
+  setBuffer(socket, { force: SO_RCVBUFFORCE, plain: SO_RCVBUF }, soRcvbuf >> 1);
+  writeNumber(socket, SO_BUF_LOCK, soBufLock);
+}
+
+function applyTimeout(socket: Fd, option: number, now: Uint8Array | undefined, wanted: ShapeOf<typeof timeval>): void {
+  const bytes = timeval.encode(wanted);
+  if (now === undefined || Buffer.compare(now, bytes) !== 0) write(socket, option, bytes);
+}
+
+function applyInteger(socket: Fd, entry: SkOptsEntry, key: keyof typeof kept, now: number | undefined): void {
+  if (!isFieldSet(entry, SkOptsEntrySchema.field[key])) return;
+  const wanted = Number(entry[key]);
+  if (now !== wanted && (now !== undefined || wanted !== 0)) writeNumber(socket, kept[key], wanted);
 }
 
 function setBuffer(socket: Fd, option: { readonly force: number; readonly plain: number }, sizeBytes: number): void {
@@ -138,25 +170,17 @@ function setBuffer(socket: Fd, option: { readonly force: number; readonly plain:
   if (forced !== true) writeNumber(socket, option.plain, sizeBytes);
 }
 
-/** SO_GET_FILTER with room for nothing says how long it is. */
-function filterOf({ duplicate, subject }: OpenFile): bigint[] {
-  const length = new Uint8Array(4);
-  const view = new DataView(length.buffer);
-  const get = (room: Uint8Array | null) =>
-    unless("EACCES", () => {
-      sys.getsockopt(duplicate, SOL_SOCKET, SO_ATTACH_FILTER, room, length);
-      return view.getUint32(0, true);
-    });
-  const instructions = get(null);
+/** `instructions`: how many there are; undefined: it is an eBPF program. */
+function filterOf({ duplicate, subject }: OpenFile, instructions: number | undefined): bigint[] {
   if (instructions === undefined)
     throw refuseFile(
       subject,
       "an eBPF program is attached to it, which cannot be read back",
       "have the program detach it",
     );
-  if (instructions === 0) return [];
   const filter = new BigUint64Array(instructions);
-  get(new Uint8Array(filter.buffer));
+  const length = new Uint8Array(Uint32Array.of(instructions).buffer);
+  sys.getsockopt(duplicate, SOL_SOCKET, SO_ATTACH_FILTER, new Uint8Array(filter.buffer), length);
   return [...filter];
 }
 

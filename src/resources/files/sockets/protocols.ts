@@ -1,9 +1,8 @@
 // Which internet sockets are known, and what the others are called.
 import { IPPROTO } from "../../../kernel/abi/in.js";
-import { SOCK } from "../../../kernel/abi/socket.js";
+import { SOCK, type SocketKind } from "../../../kernel/abi/socket.js";
 import type { OpenFile } from "../../kind.js";
 import { refuseFile } from "../refuse.js";
-import type { SocketKind } from "./ip-options.js";
 
 const streams = [IPPROTO.TCP];
 const datagrams = [IPPROTO.UDP, IPPROTO.UDPLITE, IPPROTO.ICMP, IPPROTO.ICMPV6];

@@ -4,9 +4,10 @@ import { SOL_TCP } from "../../../kernel/abi/in.js";
 import { POLL, pollfd } from "../../../kernel/abi/socket.js";
 import { TCP, TCP_STATE, tcp_info } from "../../../kernel/abi/tcp.js";
 import type { Fd } from "../../../kernel/brand.js";
-import { readOption, readOptions } from "../../../kernel/socket-options.js";
+import { readOptions } from "../../../kernel/socket-options.js";
 import { sys } from "../../../kernel/syscalls.js";
 import type { DumpOptions } from "../../../options/views.js";
+import type { Subject } from "../../../report/error.js";
 import type { OpenFile } from "../../kind.js";
 import { refuseFile } from "../refuse.js";
 
@@ -17,15 +18,19 @@ export interface TcpState {
   readonly shutdown: SkShutdown;
 }
 
+const ASKED = [
+  { level: SOL_TCP, name: TCP.INFO, sizeBytes: tcp_info.sizeBytes },
+  { level: SOL_TCP, name: TCP.ULP, sizeBytes: 16 },
+];
+
 /** States in which our side has sent its FIN. */
 const SENT_FIN: readonly number[] = [TCP_STATE.FIN_WAIT1, TCP_STATE.FIN_WAIT2, TCP_STATE.CLOSING, TCP_STATE.LAST_ACK];
 
 /** Refuses what cannot be carried over in any case; connections that need an option are refused by who reads them. */
 export function collectTcpState(file: OpenFile, options: DumpOptions): TcpState {
   const { duplicate, subject } = file;
-  const info = tcp_info.decode(
-    readOption(duplicate, { level: SOL_TCP, name: TCP.INFO, sizeBytes: tcp_info.sizeBytes }),
-  );
+  const [told = new Uint8Array(), upperLayer] = readOptions(duplicate, ASKED);
+  const info = tcp_info.decode(told);
   const state = info.tcpi_state;
   const isListening = state === TCP_STATE.LISTEN;
   if (isListening && info.tcpi_unacked > 0 && !options.skipInFlight)
@@ -34,7 +39,7 @@ export function collectTcpState(file: OpenFile, options: DumpOptions): TcpState 
       `${info.tcpi_unacked} connections wait to be accepted`,
       "have the program accept them, or pass --skip-in-flight to have them dropped",
     );
-  checkUpperLayer(file);
+  checkUpperLayer(upperLayer, subject);
   return {
     state,
     backlog: isListening ? info.tcpi_sacked : 0,
@@ -43,8 +48,7 @@ export function collectTcpState(file: OpenFile, options: DumpOptions): TcpState 
 }
 
 /** TCP_ULP: TLS in the kernel, whose keys and counters belong to the connection. */
-function checkUpperLayer({ duplicate, subject }: OpenFile): void {
-  const [name] = readOptions(duplicate, [{ level: SOL_TCP, name: TCP.ULP, sizeBytes: 16 }]);
+function checkUpperLayer(name: Uint8Array | undefined, subject: Subject): void {
   if (name === undefined || name.byteLength === 0 || name[0] === 0) return;
   const shown = Buffer.from(name).toString("latin1").replace(/\0.*$/s, "");
   throw refuseFile(

@@ -2,11 +2,10 @@
 import { create } from "@bufbuild/protobuf";
 import { InetEndpointSchema, SkPacketEntrySchema } from "../../../images/format/entries.js";
 import { AF_INET6, IP, IPPROTO, IPV6, SOL_IP, SOL_IPV6 } from "../../../kernel/abi/in.js";
-import { SOCK, type SocketOption } from "../../../kernel/abi/socket.js";
+import { SOCK, type SocketKind, type SocketOption } from "../../../kernel/abi/socket.js";
 import type { Fd } from "../../../kernel/brand.js";
 import { decodeAddress, unmapped } from "../../../kernel/inet-address.js";
 import type { Packet } from "../../../kernel/messages.js";
-import type { SocketKind } from "./ip-options.js";
 import type { QueuePeek } from "./queue-peek.js";
 import type { QueuedMessage } from "./queues.js";
 

@@ -7,7 +7,7 @@ import { prepared } from "../../../kernel/batch.js";
 import { asFd, type Fd } from "../../../kernel/brand.js";
 import { unless } from "../../../kernel/errno.js";
 import { addressOfName } from "../../../kernel/messages.js";
-import { own } from "../../../kernel/own-fd.js";
+import { type OwnFd, own } from "../../../kernel/own-fd.js";
 import { newSocketPair, sendPacket } from "../../../kernel/packets.js";
 import { Scope } from "../../../kernel/scope.js";
 import { sys } from "../../../kernel/syscalls.js";
@@ -31,6 +31,8 @@ export class RestoredUnixSockets {
   readonly #entries = new Map<number, UnixSkEntry>();
   /** By inode number of the dumped socket. */
   readonly #made = new Map<number, Fd>();
+  /** Ours until they are asked for. */
+  readonly #owned = new Map<number, OwnFd>();
   /** The ends through which queues are filled whose real other end is gone. */
   readonly #writers = new Map<number, Fd>();
   /** What is only needed while they are made. */
@@ -66,9 +68,9 @@ export class RestoredUnixSockets {
     if (inherited !== undefined) return sys.dup(inherited);
     if (isService(entry)) return this.#openService();
     if (!this.#isFilled) this.#fill();
-    const made = this.#made.get(entry.ino);
-    if (made === undefined) throw new RangeError(`unix socket ${entry.ino} was not made`);
-    return sys.dup(made);
+    const owned = this.#owned.get(entry.ino);
+    if (owned === undefined) throw new RangeError(`unix socket ${entry.ino} was not made`);
+    return owned.release();
   }
 
   #openService(): Fd {
@@ -86,6 +88,7 @@ export class RestoredUnixSockets {
     this.context.scope.use(this.#scaffold);
     const entries = this.#ours();
     for (const entry of entries) if (this.#standsAlone(entry)) this.#makeAlone(entry);
+    this.#makePairs(entries.filter((entry) => this.#isPair(entry)));
     for (const entry of entries) if (!this.#made.has(entry.ino) && !this.#waits(entry)) this.#makeConnected(entry);
     for (const entry of entries) if (this.#waits(entry)) this.#makeWaiting(entry);
   }
@@ -115,6 +118,40 @@ export class RestoredUnixSockets {
     const peer = this.#entries.get(entry.peer);
     const isPeerNameless = entry.peer === 0 || (peer?.peer === entry.ino && peer.name.byteLength === 0);
     return entry.name.byteLength === 0 && isPeerNameless;
+  }
+
+  /** Both ends are ours, and have no name. */
+  #isPair(entry: UnixSkEntry): boolean {
+    return !this.#standsAlone(entry) && !this.#waits(entry) && this.#isNamelessPair(entry);
+  }
+
+  /** One process makes all that have the same credentials. */
+  #makePairs(entries: readonly UnixSkEntry[]): void {
+    const sets = new Map<string, { readonly by: SocketCredentials | undefined; readonly pairs: Pair[] }>();
+    const planned = new Set<number>();
+    for (const entry of entries) {
+      if (planned.has(entry.ino)) continue;
+      planned.add(entry.ino).add(entry.peer);
+      const { pid, uid, gid } = entry.peerCredentials ?? {};
+      const key = `${pid} ${uid} ${gid}`;
+      const set = sets.get(key) ?? { by: entry.peerCredentials, pairs: [] };
+      sets.set(key, set);
+      set.pairs.push({ entry, fds: new Int32Array(2) });
+    }
+    for (const { by, pairs } of sets.values()) {
+      const calls = pairs.map(({ entry: { type }, fds }) =>
+        prepared.socketpair(AF_UNIX, type | SOCK.SOCK_CLOEXEC, 0, new Uint8Array(fds.buffer)),
+      );
+      this.#origins.callAs(by, calls);
+      for (const { entry, fds } of pairs) this.#keepEnds(entry, asFd(fds[0] ?? -1), asFd(fds[1] ?? -1));
+    }
+  }
+
+  #keepEnds(entry: UnixSkEntry, mine: Fd, theirs: Fd): void {
+    const peer = this.#entries.get(entry.peer);
+    this.#keep(entry, mine);
+    if (peer !== undefined) this.#keep(peer, theirs);
+    else this.#writers.set(entry.ino, this.#scaffold.use(own(theirs)).fd);
   }
 
   #makeAlone(entry: UnixSkEntry): void {
@@ -154,19 +191,13 @@ export class RestoredUnixSockets {
     const peer = this.#entries.get(entry.peer);
     const named = [entry, peer].filter((end) => end !== undefined && end.name.byteLength > 0);
     const accepted = named.find((end) => end !== undefined && this.#listenerOf(end) !== undefined) ?? named[0];
-    const [first, second] =
-      accepted === undefined ? this.#pair(entry) : this.#meet(accepted, accepted === entry ? peer : entry);
-    const [mine, theirs] = accepted === undefined || accepted === entry ? [first, second] : [second, first];
-    this.#keep(entry, mine);
-    if (peer !== undefined) this.#keep(peer, theirs);
-    else this.#writers.set(entry.ino, this.#scaffold.use(own(theirs)).fd);
-  }
-
-  #pair({ type, peerCredentials }: UnixSkEntry): [Fd, Fd] {
-    const fds = new Int32Array(2);
-    const room = new Uint8Array(fds.buffer);
-    this.#origins.callAs(peerCredentials, [prepared.socketpair(AF_UNIX, type | SOCK.SOCK_CLOEXEC, 0, room)]);
-    return [asFd(fds[0] ?? -1), asFd(fds[1] ?? -1)];
+    if (accepted === undefined) {
+      this.#makePairs([entry]);
+      return;
+    }
+    const [first, second] = this.#meet(accepted, accepted === entry ? peer : entry);
+    if (accepted === entry) this.#keepEnds(entry, first, second);
+    else this.#keepEnds(entry, second, first);
   }
 
   /** connect(2) and accept(2), so that the accepted end has the name of the socket that listens. */
@@ -220,7 +251,8 @@ export class RestoredUnixSockets {
   }
 
   #keep({ ino }: UnixSkEntry, socket: Fd): Fd {
-    this.#made.set(ino, this.context.scope.use(own(socket)).fd);
+    this.#made.set(ino, socket);
+    this.#owned.set(ino, this.context.scope.use(own(socket)));
     return socket;
   }
 
@@ -275,6 +307,12 @@ export class RestoredUnixSockets {
     const how = HOW[entry.shutdown];
     if (how !== undefined) unless("ENOTCONN", () => sys.shutdown(socket, how));
   }
+}
+
+/** A connection to be made, and where its ends will be. */
+interface Pair {
+  readonly entry: UnixSkEntry;
+  readonly fds: Int32Array;
 }
 
 /** shutdown(2): SHUT_RD, SHUT_WR, SHUT_RDWR. */

@@ -14,6 +14,7 @@ import {
   SO_PASSCRED,
   SOCK,
   SOL_SOCKET,
+  type SocketKind,
   TCP_CLOSE,
   TCP_ESTABLISHED,
   TCP_LISTEN,
@@ -23,7 +24,6 @@ import { peerCredentials } from "../../../kernel/packets.js";
 import { StasisError, type Subject } from "../../../report/error.js";
 import type { DumpContext, FileCommon, FileKind, OpenFile } from "../../kind.js";
 import { refuseFile } from "../refuse.js";
-import type { SocketKind } from "./ip-options.js";
 import { isCarried, MoreOptions } from "./more-options.js";
 import { collectSocketOptions } from "./options.js";
 import { QueuePeek } from "./queue-peek.js";
@@ -103,7 +103,7 @@ export class UnixSockets {
     entry.moreOpts = this.#moreOptions.collect(file.duplicate, kindOf(entry), { isConnection: false });
     this.#sockets.set(ino, { entry, state, subject: file.subject });
     if (this.context.isRunning) return entry;
-    if (state.state === TCP_ESTABLISHED || state.type === SOCK.SOCK_DGRAM) this.#collectQueue(file, entry, state);
+    if (mayHaveQueue(state)) this.#collectQueue(file, entry, state);
     return entry;
   }
 
@@ -134,7 +134,7 @@ export class UnixSockets {
     const { files, options } = this.context;
     const { peer } = socket.entry;
     if (this.#sockets.has(peer)) return;
-    const state = this.#diag.state(peer);
+    const state = this.#diag.stateNow(peer);
     checkOutside(socket, state, options);
     if (this.#outside.has(peer)) return;
     this.#outside.add(peer);
@@ -172,6 +172,12 @@ export class UnixSockets {
       );
     entry.peer = listener[0];
   }
+}
+
+/** A stream has no messages without content, and tells how much waits. */
+function mayHaveQueue({ state, type, receiveQueue }: UnixSocketState): boolean {
+  if (type === SOCK.SOCK_STREAM) return state === TCP_ESTABLISHED && receiveQueue > 0;
+  return state === TCP_ESTABLISHED || type === SOCK.SOCK_DGRAM;
 }
 
 function entryOf(ino: number, state: UnixSocketState, common: FileCommon, file: OpenFile): UnixSkEntry {
