@@ -1,10 +1,11 @@
 // The framing of an image: magics, then records of a 32-bit length and that many bytes of protobuf, some followed by
 // bytes whose number the record tells. Nothing is believed before it is checked against what is there.
 // Format: CRIU 4.2, criu/protobuf.c; all integers little-endian.
-import { type DescMessage, fromBinary, type MessageShape, toBinary } from "@bufbuild/protobuf";
+import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
+import { DecodeError, decodeMessage } from "./decode.js";
+import { Encoder } from "./encode.js";
 import { invalid, type Place, truncated } from "./fault.js";
 import { COMMON_MAGIC, type RecordKind, SERVICE_MAGIC } from "./magic.js";
-import { checkMessage } from "./require.js";
 
 /**
  * No record is longer. The largest that a dump makes are MmEntry (some 50 bytes a mapping) and SeccompEntry (32 KiB a
@@ -60,9 +61,25 @@ export function encodeHead(kind: RecordKind): Uint8Array {
  * @throws Error with the field's name
  */
 export function encodeRecord<D extends DescMessage>(schema: D, message: MessageShape<D>): Uint8Array {
-  const payload = toBinary(schema, message);
-  return joined([u32(payload.length), payload]);
+  encoder.clear();
+  encoder.record(schema, message);
+  return encoder.take();
 }
+
+/** As encodeRecord for one after the other, in pieces of some `pieceBytes`. */
+export function* encodeRecords<D extends DescMessage>(
+  schema: D,
+  messages: readonly MessageShape<D>[],
+  pieceBytes: number,
+): Generator<Uint8Array> {
+  encoder.clear();
+  for (const message of messages) {
+    encoder.record(schema, message);
+    if (encoder.length >= pieceBytes) yield encoder.take();
+  }
+  if (encoder.length > 0) yield encoder.take();
+}
+const encoder = new Encoder();
 
 function joined(parts: readonly Uint8Array[]): Uint8Array {
   const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
@@ -163,17 +180,10 @@ export class RecordReader<D extends DescMessage = DescMessage> {
  * @throws StasisError IMAGE_INVALID
  */
 export function decodePayload<D extends DescMessage>(schema: D, payload: Uint8Array, place: Place): MessageShape<D> {
-  let message: MessageShape<D>;
   try {
-    message = fromBinary(schema, payload);
-  } catch (cause) {
-    // fromBinary throws plain Errors and RangeErrors: wire types, varints, lengths, depth.
-    throw invalid(
-      place,
-      `its ${schema.name} does not decode (${cause instanceof Error ? cause.message : cause})`,
-      cause,
-    );
+    return decodeMessage(schema, payload);
+  } catch (error) {
+    if (error instanceof DecodeError) throw invalid(place, error.message, error.cause);
+    throw error;
   }
-  checkMessage(schema, message, place);
-  return message;
 }
