@@ -8,7 +8,7 @@ import { SCHED_FIFO, sched_attr } from "./abi/sched.js";
 import { SIG, SIG_SETMASK, SIGSET_BYTES } from "./abi/signal.js";
 import { asPid, type Fd, type Pid } from "./brand.js";
 import { addressOf, runCode, type Word } from "./call.js";
-import { callOfEntry, decodeResults, ENTRY_WORDS, encodeCallList, type ListedCall } from "./call-list.js";
+import { CallList, callOfEntry, decodeResults, ENTRY_WORDS, type ListedCall } from "./call-list.js";
 import { type HereCalls, isFailure, type Kept, type Syscall, showArguments } from "./declare/syscall.js";
 import { SyscallError } from "./errno.js";
 import { type Syscalls, sys, syscalls } from "./syscalls.js";
@@ -43,7 +43,7 @@ export function failureOf({ row, values }: PreparedCall, raw: Word): SyscallErro
 /** Makes all calls in order, whatever each returns; result: what the kernel returned, negative errno on failure. */
 export function runTogether(calls: readonly PreparedCall[]): bigint[] {
   if (calls.length === 0) return [];
-  const list = encodeCallList(calls);
+  const list = CallList.of(calls).bytes;
   runCode(runList, [addressOf(list), calls.length]);
   release(calls);
   return decodeResults(list);
@@ -60,7 +60,7 @@ export class RepeatedCalls {
   readonly #address: bigint;
 
   constructor(readonly calls: readonly PreparedCall[]) {
-    this.#list = encodeCallList(calls);
+    this.#list = CallList.of(calls).bytes;
     this.#halves = new Int32Array(this.#list.buffer);
     this.#address = addressOf(this.#list);
   }
@@ -102,7 +102,7 @@ export class RepeatedCalls {
 export function runApart(calls: readonly PreparedCall[], wanted?: Pid): bigint[] {
   if (calls.length === 0) return [];
   const all = [prepared.sched_setattr(asPid(0), AT_ONCE, 0), ...calls];
-  const list = encodeCallList(all);
+  const list = CallList.of(all).bytes;
   const pid = clonedTo(list, all.length, CLONE.CLONE_VM | CLONE.CLONE_FILES | CLONE.CLONE_VFORK, wanted);
   sys.wait4(pid, null, W.__WALL, null);
   release(all);
@@ -116,7 +116,7 @@ export class Beside {
 
   /** Throws SyscallError: there can be no other process. */
   constructor(readonly calls: readonly PreparedCall[]) {
-    this.#list = encodeCallList(calls);
+    this.#list = CallList.of(calls).bytes;
     this.#pid = clonedTo(this.#list, calls.length, CLONE.CLONE_VM);
   }
 

@@ -12,7 +12,7 @@ import { iovec, user_regs_struct } from "../kernel/abi/ptrace.js";
 import { SIG, SIGSET_BYTES } from "../kernel/abi/signal.js";
 import { timespec } from "../kernel/abi/time.js";
 import { type Address, asAddress, NULL, type Pid } from "../kernel/brand.js";
-import { encodeCallList } from "../kernel/call-list.js";
+import { CallList } from "../kernel/call-list.js";
 import { isFailure, type Kept, type Syscall, showArguments } from "../kernel/declare/syscall.js";
 import { SyscallError, unless } from "../kernel/errno.js";
 import { sys, syscalls } from "../kernel/syscalls.js";
@@ -117,7 +117,7 @@ export class Guardian implements Tracer {
     const program = takeBack(tid, back);
     const entries = asAddress(back + PROGRAM_AT);
     this.#inside.memory.write(back, kept);
-    this.#inside.memory.write(entries, encodeCallList(program));
+    this.#inside.memory.write(entries, CallList.of(program).bytes);
     const ip = this.#inside.ground.stub + stubOffset.programThenLeave;
     const done = asAddress(back + BigInt(PROGRAM_ROOM - 8));
     this.#writeFrame(backFrame, { ip, r12: entries, r13: BigInt(program.length), bp: 0n, r14: done });

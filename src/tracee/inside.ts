@@ -5,14 +5,14 @@
 // behind it ends the call: one stop. A program of many calls is written into scratch memory and run by the stub's loop with one stop at its end.
 import type { Address } from "../kernel/brand.js";
 import { asAddress } from "../kernel/brand.js";
-import { ENTRY_BYTES, encodeCallList, UNTOUCHED } from "../kernel/call-list.js";
+import { CallList, decodeResults, ENTRY_BYTES, UNTOUCHED } from "../kernel/call-list.js";
 import type { Layout } from "../kernel/declare/struct.js";
 import { isFailure, type Syscall, showArguments, type ThereCalls } from "../kernel/declare/syscall.js";
 import { SyscallError } from "../kernel/errno.js";
 import { type Syscalls, syscalls } from "../kernel/syscalls.js";
 import { StasisError } from "../report/error.js";
 import { inLongMode } from "./compat.js";
-import { awaitTrap, HOME_TIMEOUT_SECONDS, LoadedProgram, TAIL_BYTES } from "./loaded-program.js";
+import { awaitTrap, LoadedProgram, TAIL, TAIL_BYTES } from "./loaded-program.js";
 import type { TargetMemory } from "./memory.js";
 import type { RemoteCall } from "./program.js";
 import { type CallWithMemory, PUT_OFF_BYTES, PutOff } from "./put-off.js";
@@ -112,11 +112,15 @@ export class Inside {
   /** Makes what was put off. */
   flush(): void {
     this.#stream.finish();
-    if (this.hasPutOff) this.run([]);
+    if (!this.hasPutOff) return;
+    const calls = this.takePutOff();
+    using program = this.load(calls, { keepGoing: false });
+    program.run();
+    this.check(calls, program.done());
   }
 
   /** The calls, to be made by who asks; their arguments are in place. */
-  takePutOff(): RemoteCall[] {
+  takePutOff(): CallList {
     this.#stream.finish();
     return this.#putOff.take(this.memory);
   }
@@ -203,41 +207,29 @@ export class Inside {
    * `keepGoing` every call is made and the raw results tell.
    */
   run(calls: readonly RemoteCall[], options?: { keepGoing?: boolean }): bigint[] {
-    const before = this.takePutOff();
-    if (before.length > 0 && options?.keepGoing !== true) return this.#run([...before, ...calls]).slice(before.length);
-    this.#run(before);
-    return this.#run(calls, options);
-  }
-
-  #run(calls: readonly RemoteCall[], options?: { keepGoing?: boolean }): bigint[] {
+    this.flush();
     const results: bigint[] = [];
     for (let from = 0; from < calls.length; from += PROGRAM_LIMIT) {
-      const part = calls.slice(from, from + PROGRAM_LIMIT);
-      const got = this.#runPart(part, options?.keepGoing === true);
-      if (options?.keepGoing !== true) this.check(part, got);
-      results.push(...got);
+      const part = CallList.of(calls.slice(from, from + PROGRAM_LIMIT));
+      using program = this.load(part, { keepGoing: options?.keepGoing === true });
+      program.run();
+      const done = program.done();
+      results.push(...decodeResults(done));
+      if (options?.keepGoing === true) part.release();
+      else this.check(part, done);
     }
     return results;
   }
 
-  #runPart(calls: readonly RemoteCall[], keepGoing: boolean): bigint[] {
-    using program = this.load(calls, { keepGoing });
-    program.run();
-    return program.results();
-  }
-
   /** Writes a program into scratch memory and points the thread at it, without letting it run. */
-  load(calls: readonly RemoteCall[], options: { readonly keepGoing: boolean }): LoadedProgram {
-    const room = this.room(calls.length * ENTRY_BYTES + TAIL_BYTES);
-    return this.loadAt(room, encodeCallList(calls), options);
+  load(calls: CallList, options: { readonly keepGoing: boolean }): LoadedProgram {
+    return this.loadAt(this.room(calls.count * ENTRY_BYTES + TAIL_BYTES), calls, options);
   }
 
-  /** As load, of a list that is put together. */
-  loadAt(room: Room & Disposable, list: Uint8Array, { keepGoing }: { readonly keepGoing: boolean }): LoadedProgram {
-    const count = list.byteLength / ENTRY_BYTES;
-    const done = asAddress(room.at + BigInt(list.byteLength));
-    const tail = new BigInt64Array([0n, 0n, HOME_TIMEOUT_SECONDS, 0n]);
-    this.memory.write(room.at, Buffer.concat([list, new Uint8Array(tail.buffer)]));
+  loadAt(room: Room & Disposable, calls: CallList, { keepGoing }: { readonly keepGoing: boolean }): LoadedProgram {
+    const { bytes, count } = calls;
+    const done = asAddress(room.at + BigInt(bytes.byteLength));
+    this.memory.write(room.at, Buffer.concat([bytes, TAIL]));
     const atHome = this.ground.home === 0n;
     this.tracee.setRegisters({
       ...this.base,
@@ -254,20 +246,23 @@ export class Inside {
     return new LoadedProgram(this, { room, done, count });
   }
 
-  /** Throws when one of the calls failed, or returned other than expected. */
-  check(calls: readonly RemoteCall[], results: readonly bigint[]): void {
-    for (const [index, call] of calls.entries()) {
-      const raw = results[index] ?? UNTOUCHED;
-      if (isFailure(raw)) throw new SyscallError(call.row.name, -Number(raw), call.shown(), this.tracee.tid);
-      if (call.expected !== undefined && raw !== call.expected) {
-        throw new StasisError({
-          code: "KERNEL_REFUSED",
-          doing: `run ${call.row.name}(${call.shown().join(", ")}) in`,
-          subject: { kind: "process", pid: this.tracee.pid, comm: this.tracee.comm },
-          reason: `it returned ${raw} where ${call.expected} was expected`,
-        });
-      }
+  /** `done`: the list as the thread has left it. Throws when one of the calls failed, or returned other than expected; else the list is used up. */
+  check(calls: CallList, done: Uint8Array): void {
+    const failed = calls.firstFailure(done);
+    if (failed === undefined) {
+      calls.release();
+      return;
     }
+    const raw = decodeResults(done)[failed] ?? UNTOUCHED;
+    const { name } = calls.rowOf(failed);
+    const shown = calls.shown(failed);
+    if (isFailure(raw)) throw new SyscallError(name, -Number(raw), shown, this.tracee.tid);
+    throw new StasisError({
+      code: "KERNEL_REFUSED",
+      doing: `run ${name}(${shown.join(", ")}) in`,
+      subject: { kind: "process", pid: this.tracee.pid, comm: this.tracee.comm },
+      reason: `it returned ${raw} where ${calls.expectedOf(failed)} was expected`,
+    });
   }
 
   /** Scratch memory for the arguments of calls, given back at the end of its scope, in reverse order. */

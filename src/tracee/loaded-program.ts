@@ -2,7 +2,7 @@
 //
 // On a restore a trap ends it. On a dump a trap would kill the target should its tracer be gone: the loop sets the done word instead and
 // waits for us, and we stop the thread in there.
-import { type Address, asAddress } from "../kernel/brand.js";
+import type { Address } from "../kernel/brand.js";
 import { decodeResults, ENTRY_BYTES } from "../kernel/call-list.js";
 import { sys } from "../kernel/syscalls.js";
 import { StasisError } from "../report/error.js";
@@ -10,12 +10,15 @@ import type { Inside, Room } from "./inside.js";
 import type { Tracee } from "./tracee.js";
 import type { WaitEvent } from "./wait.js";
 
+/** One list at a time is read into here. */
+let lists = new Uint8Array(64 * ENTRY_BYTES);
 const STUB_BYTES = 4096n;
 const SIGTRAP = 5;
 /** How long a thread waits for us after a program, and so the longest pause that a killed engine leaves behind. */
-export const HOME_TIMEOUT_SECONDS = 3n;
+const HOME_TIMEOUT_SECONDS = 3n;
 /** Behind a list: the done word, and how long to wait for us. */
-export const TAIL_BYTES = 32;
+export const TAIL = new Uint8Array(new BigInt64Array([0n, 0n, HOME_TIMEOUT_SECONDS, 0n]).buffer);
+export const TAIL_BYTES = TAIL.byteLength;
 const DOING = "run a program of syscalls in";
 
 export class LoadedProgram implements Disposable {
@@ -66,10 +69,18 @@ export class LoadedProgram implements Disposable {
     else if (event !== undefined) throw tracee.lost(DOING, event);
   }
 
-  /** What each call returned; the thread stands still. */
-  results(): bigint[] {
+  /** The list with what each call returned; the thread stands still. Until the next time that this is asked, of whatever program. */
+  done(): Uint8Array {
     const { room, count } = this.place;
-    return decodeResults(this.inside.memory.read(asAddress(room.at), count * ENTRY_BYTES));
+    if (count * ENTRY_BYTES > lists.byteLength) lists = new Uint8Array(count * ENTRY_BYTES);
+    const list = lists.subarray(0, count * ENTRY_BYTES);
+    this.inside.memory.readInto(room.at, list);
+    return list;
+  }
+
+  /** What each call returned, as done. */
+  results(): bigint[] {
+    return decodeResults(this.done());
   }
 
   /** Gives the scratch memory back. */

@@ -2,6 +2,7 @@
 import { clone_args } from "../kernel/abi/process.js";
 import { PTRACE_EVENT_CLONE, PTRACE_EVENT_FORK, PTRACE_EVENT_VFORK } from "../kernel/abi/ptrace.js";
 import { asAddress, asPid, type Pid } from "../kernel/brand.js";
+import { CallList } from "../kernel/call-list.js";
 import { isFailure } from "../kernel/declare/syscall.js";
 import { errno, SyscallError } from "../kernel/errno.js";
 import { StasisError } from "../report/error.js";
@@ -70,7 +71,7 @@ function runClones(
     remote.clone3(asAddress(room.at + BigInt(index * ARGS_BYTES)), clone_args.sizeBytes),
   );
   parent.flush();
-  using program = parent.load(calls, { keepGoing: false });
+  using program = parent.load(CallList.of(calls), { keepGoing: false });
   const { tracee } = parent;
   const tids: Pid[] = [];
   const resume = () => tracee.continue();

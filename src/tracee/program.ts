@@ -1,15 +1,11 @@
 // A program of syscalls: the list that the stub goes through inside a target.
 import type { Word } from "../kernel/call.js";
 import type { ListedCall } from "../kernel/call-list.js";
-import { type Syscall, showArguments, type ThereArgs } from "../kernel/declare/syscall.js";
+import type { Syscall, ThereArgs } from "../kernel/declare/syscall.js";
 import { type Syscalls, syscalls } from "../kernel/syscalls.js";
 
 /** One syscall to be made inside a target. */
-export interface RemoteCall extends ListedCall {
-  readonly shown: () => string[];
-  /** What the kernel must have returned; absent: anything but a failure. */
-  readonly expected: bigint | undefined;
-}
+export type RemoteCall = ListedCall;
 
 type RemoteCalls = {
   readonly [K in keyof Syscalls]: Syscalls[K] extends Syscall<infer A, infer _R>
@@ -27,13 +23,8 @@ function remoteCall(row: Syscall, values: readonly unknown[]): RemoteCall {
   const words: Word[] = row.command.slice();
   const { args } = row;
   for (let index = 0; index < args.length; index++) words.push(args[index]?.[1].there(values[index]) ?? 0);
-  return { row, words, shown: () => showArguments(row, values), expected: undefined };
+  return { row, words };
 }
 
 /** The call must return exactly this, e.g. the length that was asked for. */
-export const expecting = ({ row, words, shown }: RemoteCall, expected: bigint): RemoteCall => ({
-  row,
-  words,
-  shown,
-  expected,
-});
+export const expecting = ({ row, words }: RemoteCall, expected: bigint): RemoteCall => ({ row, words, expected });

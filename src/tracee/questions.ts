@@ -1,5 +1,6 @@
 // Calls that only ask. One alone costs two stops of the thread; all that is to be known of a thread is asked in one program.
 import { type Address, asAddress, type Pid } from "../kernel/brand.js";
+import { CallList } from "../kernel/call-list.js";
 import type { Layout } from "../kernel/declare/struct.js";
 import { isFailure } from "../kernel/declare/syscall.js";
 import { SyscallError } from "../kernel/errno.js";
@@ -55,7 +56,7 @@ export class Answers {
       const places = placesOf(questions);
       const room = scope.use(inside.holding(new Uint8Array(places.at(-1) ?? 0)));
       const calls = questions.map((question, index) => question.call(asAddress(room.at + BigInt(places[index] ?? 0))));
-      const program = scope.use(inside.load(calls, { keepGoing: true }));
+      const program = scope.use(inside.load(CallList.of(calls), { keepGoing: true }));
       return { inside, questions, places, room, calls, program };
     });
     runInEach(asked.map(({ program }) => program));
@@ -77,7 +78,8 @@ export class Answers {
     const answer = this.#answers.get(question);
     if (answer === undefined) throw new RangeError("that was not asked");
     const { call, result, bytes } = answer;
-    if (isFailure(result)) throw new SyscallError(call.row.name, -Number(result), call.shown(), this.tid);
+    if (isFailure(result))
+      throw new SyscallError(call.row.name, -Number(result), CallList.of([call]).shown(0), this.tid);
     return question.decode(result, bytes);
   }
 }

@@ -72,7 +72,7 @@ function beginTogether(insides: readonly Inside[]): () => void {
   return () => {
     end();
     for (const { inside, calls, program } of loaded) {
-      inside.check(calls, program.results());
+      inside.check(calls, program.done());
       program[Symbol.dispose]();
     }
   };

@@ -7,7 +7,7 @@
 import { MAP, PROT } from "../kernel/abi/mman.js";
 import { SIG } from "../kernel/abi/signal.js";
 import { asAddress, asTargetFd, NO_TARGET_FD, NULL, type Pid } from "../kernel/brand.js";
-import { encodeCallList } from "../kernel/call-list.js";
+import { CallList } from "../kernel/call-list.js";
 import { unless } from "../kernel/errno.js";
 import { sys } from "../kernel/syscalls.js";
 import type { Inside } from "./inside.js";
@@ -36,7 +36,7 @@ export class Undertaker implements Disposable {
 
   #pointAt(calls: readonly RemoteCall[]): void {
     const { tracee, memory, ground, sys: there } = this.#inside;
-    const list = encodeCallList(calls);
+    const list = CallList.of(calls).bytes;
     const lengthBytes = BigInt(Math.ceil((list.byteLength + 8) / PAGE) * PAGE);
     const prot = PROT.PROT_READ | PROT.PROT_WRITE;
     const at = there.mmap(NULL, lengthBytes, prot, MAP.MAP_PRIVATE | MAP.MAP_ANONYMOUS, NO_TARGET_FD, 0n);

@@ -18,7 +18,7 @@ export function showFlags(names: Readonly<Record<string, number>>, value: number
 /** Declares a flag set: its constants, and an argument type that shows them by name. */
 export function flags<const T extends Readonly<Record<string, number>>>(names: T): T & Arg<number, number> {
   const type = argument<number, number>({
-    show: (value) => showFlags(names, value),
+    show: (value) => showFlags(names, Number(value)),
     here: (value) => value,
     there: (value) => value,
   });
