@@ -49,9 +49,10 @@ export function* seenDescriptors(
   using scope = new Scope();
   const rows = free.pop() ?? new Rows();
   scope.defer(() => free.push(rows));
-  const directory = (name: string) => own(sys.openat(AT_FDCWD, `/proc/${pid}/${name}`, O.O_PATH | O.O_CLOEXEC, 0));
-  const links = scope.use(directory("fd"));
-  const infos = scope.use(directory("fdinfo"));
+  const directory = (path: string) => own(sys.openat(AT_FDCWD, path, O.O_PATH | O.O_CLOEXEC, 0));
+  // The duplicates have the same few numbers again and again: the kernel has not to make an inode of /proc for each descriptor of the target.
+  const links = scope.use(directory("/proc/self/fd"));
+  const infos = scope.use(directory(`/proc/${pid}/fdinfo`));
   for (let from = 0; from < fds.length; from += AT_ONCE) {
     const some = fds.slice(from, from + AT_ONCE);
     using _open = rows.open({ pid, pidfd, links: links.fd, infos: infos.fd }, some);
@@ -64,12 +65,12 @@ const free: Rows[] = [];
 interface Table {
   readonly pid: Pid;
   readonly pidfd: Fd;
-  /** /proc/PID/fd and /proc/PID/fdinfo. */
+  /** Our own /proc/PID/fd, the target's /proc/PID/fdinfo. */
   readonly links: Fd;
   readonly infos: Fd;
 }
 
-const finding = { getfd: 0, openInfo: 1, readlink: 2, calls: 3 };
+const finding = { getfd: 0, openInfo: 1, calls: 2 };
 const asking = { fstat: 0, read: 1, statAt: 2, getsig: 3, getown: 4, calls: 5 };
 const KIND = [SO_DOMAIN, SO_TYPE, SO_PROTOCOL];
 const closing = { duplicate: 0, info: 1, calls: 2 };
@@ -83,6 +84,7 @@ class Rows {
   /** Of the descriptor, and then of the path that its link is. */
   readonly #stats = new BigUint64Array(AT_ONCE * STAT_WORDS * 2);
   readonly #find: RepeatedCalls;
+  readonly #readLinks: RepeatedCalls;
   readonly #ask: RepeatedCalls;
   readonly #close: RepeatedCalls;
   /** Of the sockets among them alone, in order. */
@@ -100,11 +102,11 @@ class Rows {
     const statBytes = STAT_WORDS * 8;
     this.#find = all((row) => {
       const number = part(this.#numbers, row, NUMBER_BYTES);
-      return [
-        prepared.pidfd_getfd(nobody, asTargetFd(-1), 0),
-        prepared.openat(nobody, number, O.O_CLOEXEC, 0),
-        prepared.readlinkat(nobody, number, part(this.#links, row, ROOM_BYTES), ROOM_BYTES),
-      ];
+      return [prepared.pidfd_getfd(nobody, asTargetFd(-1), 0), prepared.openat(nobody, number, O.O_CLOEXEC, 0)];
+    });
+    this.#readLinks = all((row) => {
+      const number = part(this.#numbers, row, NUMBER_BYTES);
+      return [prepared.readlinkat(nobody, number, part(this.#links, row, ROOM_BYTES), ROOM_BYTES)];
     });
     this.#ask = all((row) => [
       prepared.fstat(nobody, part(stats, row * 2, statBytes)),
@@ -128,17 +130,20 @@ class Rows {
     this.#table = table;
     this.#fds = fds;
     for (const [row, fd] of fds.entries()) {
-      const at = row * NUMBER_BYTES;
-      this.#numbers[at + this.#numbers.write(`${fd}`, at, "latin1")] = 0;
+      this.#nameNumber(row, fd);
       const call = row * finding.calls;
       this.#find.aim(call + finding.getfd, 0, table.pidfd);
       this.#find.aim(call + finding.getfd, 1, fd);
       this.#find.aim(call + finding.openInfo, 0, table.infos);
-      this.#find.aim(call + finding.readlink, 0, table.links);
     }
     this.#find.run(fds.length * finding.calls);
     const scope = new Scope();
     scope.defer(() => this.#closeAll());
+    for (const row of fds.keys()) {
+      this.#nameNumber(row, this.#found(row, finding.getfd));
+      this.#readLinks.aim(row, 0, table.links);
+    }
+    this.#readLinks.run(fds.length);
     for (const row of fds.keys()) {
       const duplicate = this.#found(row, finding.getfd);
       const info = this.#found(row, finding.openInfo);
@@ -154,6 +159,12 @@ class Rows {
     this.#ask.run(fds.length * asking.calls);
     this.#askSockets();
     return scope;
+  }
+
+  /** The entry of a directory below /proc/PID. */
+  #nameNumber(row: number, fd: number): void {
+    const at = row * NUMBER_BYTES;
+    this.#numbers[at + this.#numbers.write(`${fd}`, at, "latin1")] = 0;
   }
 
   #askSockets(): void {
@@ -176,7 +187,7 @@ class Rows {
 
   /** From no directory: a link that is no path ("socket:[4711]") is not looked up. */
   #endLink(row: number): void {
-    const length = this.#found(row, finding.readlink);
+    const length = this.#readLinks.result(row);
     this.#links[row * ROOM_BYTES + (isWhole(length) ? length : 0)] = 0;
   }
 
@@ -209,7 +220,7 @@ class Rows {
   }
 
   #link(pid: Pid, row: number, targetFd: TargetFd): string | undefined {
-    const length = this.#found(row, finding.readlink);
+    const length = this.#readLinks.result(row);
     if (!isWhole(length)) return readFdLink(pid, targetFd);
     return this.#links.toString("utf8", row * ROOM_BYTES, row * ROOM_BYTES + length);
   }
@@ -221,7 +232,7 @@ class Rows {
   }
 
   #isAtLink(row: number, { mode }: Stat): boolean | undefined {
-    if ((mode & S_IFMT) === S_IFLNK || !isWhole(this.#found(row, finding.readlink))) return undefined;
+    if ((mode & S_IFMT) === S_IFLNK || !isWhole(this.#readLinks.result(row))) return undefined;
     const at = row * 2 * STAT_WORDS;
     return this.#answer(row, asking.statAt) === 0 && isSameInode(this.#stats, at, at + STAT_WORDS);
   }
