@@ -5,6 +5,7 @@ import { resolve } from "node:path";
 import type { Fd } from "../kernel/brand.js";
 import { StasisError, type Subject } from "../report/error.js";
 import { createFile, type FilePath, io, openFile, removeFile, syncFile, writeFully } from "./file.js";
+import type { AlikeMessages } from "./format/alike.js";
 import { type InventoryEntry, InventoryEntrySchema } from "./format/entries.js";
 import { invalid } from "./format/fault.js";
 import {
@@ -253,16 +254,16 @@ export class ImageDirectory {
     return reader === undefined ? [] : [...reader];
   }
 
-  /** The only record of an image that has one. */
-  readOne<N extends RecordName>(name: N, id: ImageId): EntryOf<N> {
-    return this.readOptional(name, id) ?? this.#missing(fileName(name, id));
+  /** The only record of an image that has one. With `alike` nobody may change it. */
+  readOne<N extends RecordName>(name: N, id: ImageId, alike?: AlikeMessages): EntryOf<N> {
+    return this.readOptional(name, id, alike) ?? this.#missing(fileName(name, id));
   }
 
   /** As `readOne`; undefined when there is no such file. */
-  readOptional<N extends RecordName>(name: N, id: ImageId): EntryOf<N> | undefined {
+  readOptional<N extends RecordName>(name: N, id: ImageId, alike?: AlikeMessages): EntryOf<N> | undefined {
     using reader = this.reader(name, id);
     if (reader === undefined) return undefined;
-    const entry = reader.expect(reader.kind.message);
+    const entry = reader.expect(reader.kind.message, alike);
     if (reader.remaining > 0) throw invalid(reader.place, `${reader.remaining} bytes follow the only record`);
     return entry;
   }

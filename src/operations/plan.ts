@@ -1,6 +1,7 @@
 // What a restore has to build, read from the images and checked before anything is made.
 
 import type { ImageDirectory } from "../images/directory.js";
+import { AlikeMessages } from "../images/format/alike.js";
 import {
   type CoreEntry,
   CoreEntry_March,
@@ -49,9 +50,10 @@ export function readPlan(images: ImageDirectory, inventory: InventoryEntry): Pla
   const entries = images.read("pstree", undefined);
   const tasks = new Map<number, PlannedTask>();
   const locks = new SavedLocks(images);
+  const alike = new AlikeMessages();
   let root: PlannedTask | undefined;
   for (const [record, entry] of entries.entries()) {
-    const task = readTask(images, entry, record, locks);
+    const task = readTask(entry, record, { images, locks, alike });
     if (tasks.has(task.pid)) throw broken(record, `pid ${task.pid} is there twice`);
     const parent = tasks.get(entry.ppid);
     if (record === 0) root = task;
@@ -76,10 +78,16 @@ export function* processesOf(root: PlannedTask): Generator<PlannedProcess> {
   for (const task of allOf(root)) if (task.state !== "zombie") yield task;
 }
 
-function readTask(images: ImageDirectory, entry: PstreeEntry, record: number, locks: SavedLocks): PlannedTask {
+interface Reading {
+  readonly images: ImageDirectory;
+  readonly locks: SavedLocks;
+  readonly alike: AlikeMessages;
+}
+
+function readTask(entry: PstreeEntry, record: number, { images, locks, alike }: Reading): PlannedTask {
   if (entry.pid <= 0) throw broken(record, `a pid of ${entry.pid} cannot be`);
   const pid = asPid(entry.pid);
-  const core = images.readOne("core", pid);
+  const core = images.readOne("core", pid, alike);
   if (core.mtype !== CoreEntry_March.X86_64)
     throw incomplete(`core-${pid}.img`, "it is of a machine that is no x86-64");
   if (core.tc === undefined) throw incomplete(`core-${pid}.img`, "it has no part for the process as a whole");
@@ -96,12 +104,12 @@ function readTask(images: ImageDirectory, entry: PstreeEntry, record: number, lo
     ...common,
     state: taskState === TaskState.STOPPED ? "stopped" : "alive",
     ids,
-    mm: images.readOne("mm", pid),
-    fs: images.readOne("fs", pid),
+    mm: images.readOne("mm", pid, alike),
+    fs: images.readOne("fs", pid, alike),
     descriptors,
     locks: locks.take(pid, descriptors),
     isLeaderGone,
-    threads: others.map((tid) => ({ tid: asPid(tid), core: images.readOne("core", tid) })),
+    threads: others.map((tid) => ({ tid: asPid(tid), core: images.readOne("core", tid, alike) })),
   };
 }
 
@@ -140,9 +148,9 @@ const HIGHEST = 0x7ffffffff000n;
 
 /** An address range that no task of the tree uses, for the stub and its scratch memory. */
 export function findFreeRegion(root: PlannedProcess, lengthBytes: bigint): Address {
-  const used = [...processesOf(root)].flatMap(({ mm }) =>
-    mm.vmas.filter((vma) => (vma.status & VmaStatus.AREA_VSYSCALL) === 0),
-  );
+  // Those that are alike are one object.
+  const spaces = new Set([...processesOf(root)].map(({ mm }) => mm));
+  const used = [...spaces].flatMap(({ vmas }) => vmas.filter((vma) => (vma.status & VmaStatus.AREA_VSYSCALL) === 0));
   used.sort((a, b) => (a.start < b.start ? -1 : a.start > b.start ? 1 : 0));
   let at = LOWEST;
   for (const { start, end } of used) {

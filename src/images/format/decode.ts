@@ -10,6 +10,7 @@ import {
   ScalarType,
 } from "@bufbuild/protobuf";
 import { FeatureSet_FieldPresence } from "@bufbuild/protobuf/wkt";
+import type { AlikeMessages } from "./alike.js";
 import { BIT_32, BIT_64, DELIMITED, type FieldShape, shapeOf, VARINT, type Values } from "./wire.js";
 
 const MOST_DEPTH = 100;
@@ -19,10 +20,16 @@ export class DecodeError extends Error {}
 /** The bytes are no message at all. */
 class Malformed extends Error {}
 
-/** Throws DecodeError. Bytes fields point into `bytes`. */
-export function decodeMessage<D extends DescMessage>(schema: D, bytes: Uint8Array): MessageShape<D> {
+/** Throws DecodeError. Bytes fields point into `bytes`. With `alike` it and all messages in it may be those of other bytes: nobody may change them. */
+export function decodeMessage<D extends DescMessage>(
+  schema: D,
+  bytes: Uint8Array,
+  alike?: AlikeMessages,
+): MessageShape<D> {
+  const read = () => decoderOf(schema).read(new WireReader(bytes, alike), { end: bytes.length, depth: 0 });
   try {
-    return decoderOf(schema).read(new WireReader(bytes), { end: bytes.length, depth: 0 }) as unknown as MessageShape<D>;
+    const message = alike === undefined ? read() : alike.once(schema, bytes, read);
+    return message as unknown as MessageShape<D>;
   } catch (error) {
     if (!(error instanceof Malformed)) throw error;
     throw new DecodeError(`its ${schema.name} does not decode (${error.message})`, { cause: error });
@@ -128,8 +135,27 @@ const listIn = (message: Values, name: string): unknown[] => message[name] as un
 function readChild(message: Values, { name, isList, message: schema }: DecodedField, from: WireReader, depth: number) {
   const before = isList ? undefined : (message[name] as Values | undefined);
   const extent = { end: from.endOfDelimited(), depth: depth + 1 };
-  return schema && decoderOf(schema).read(from, extent, before);
+  if (schema === undefined) return undefined;
+  const { alike, bytes, at } = from;
+  const decoder = decoderOf(schema);
+  if (alike === undefined) return decoder.read(from, extent, before);
+  if (isList) return decoder.read(from, extent);
+  if (before !== undefined) return decoder.read(from, extent, copyOf(before));
+  const child = alike.once(schema, bytes.subarray(at, extent.end), () => decoder.read(from, extent));
+  from.at = extent.end;
+  return child;
 }
+
+function copyOf(message: Values): Values {
+  const copy: Values = Object.assign(Object.create(Object.getPrototypeOf(message)), message);
+  for (const [name, value] of Object.entries(message))
+    if (Array.isArray(value)) copy[name] = value.map((item) => (isMessage(item) ? copyOf(item) : item));
+    else if (isMessage(value)) copy[name] = copyOf(value);
+  return copy;
+}
+
+const isMessage = (value: unknown): value is Values =>
+  typeof value === "object" && value !== null && "$typeName" in value;
 
 function keepUnknown(message: Values, tag: number, data: Uint8Array): void {
   message.$unknown ??= [];
@@ -152,7 +178,10 @@ class WireReader {
   /** The upper half of the varint that was read last. */
   #high = 0;
 
-  constructor(readonly bytes: Uint8Array) {}
+  constructor(
+    readonly bytes: Uint8Array,
+    readonly alike?: AlikeMessages,
+  ) {}
 
   get #fixed(): DataView {
     this.#view ??= new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.byteLength);

@@ -2,6 +2,7 @@
 // bytes whose number the record tells. Nothing is believed before it is checked against what is there.
 // Format: CRIU 4.2, criu/protobuf.c; all integers little-endian.
 import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
+import type { AlikeMessages } from "./alike.js";
 import { DecodeError, decodeMessage } from "./decode.js";
 import { Encoder } from "./encode.js";
 import { invalid, type Place, truncated } from "./fault.js";
@@ -124,16 +125,16 @@ export class RecordReader<D extends DescMessage = DescMessage> {
 
   /** The next record; undefined at the end of the image. */
   next(): MessageShape<D> | undefined;
-  next<Other extends DescMessage>(schema: Other): MessageShape<Other> | undefined;
-  next(schema: DescMessage = this.kind.message) {
+  next<Other extends DescMessage>(schema: Other, alike?: AlikeMessages): MessageShape<Other> | undefined;
+  next(schema: DescMessage = this.kind.message, alike?: AlikeMessages) {
     if (this.source.remaining === 0) return undefined;
     this.#record++;
-    return decodePayload(schema, this.#payload(), this.place);
+    return decodePayload(schema, this.#payload(), this.place, alike);
   }
 
   /** As `next`, where the image says that there is one more. */
-  expect<Other extends DescMessage>(schema: Other): MessageShape<Other> {
-    return this.next(schema) ?? this.#endsWithin(`a ${schema.name} has to follow`);
+  expect<Other extends DescMessage>(schema: Other, alike?: AlikeMessages): MessageShape<Other> {
+    return this.next(schema, alike) ?? this.#endsWithin(`a ${schema.name} has to follow`);
   }
 
   /** Bytes that belong to the record read last. `alignment`: they are filled up to a multiple of it. */
@@ -176,12 +177,17 @@ export class RecordReader<D extends DescMessage = DescMessage> {
 }
 
 /**
- * A message from bytes that we did not write.
+ * A message from bytes that we did not write. With `alike` one that nobody may change.
  * @throws StasisError IMAGE_INVALID
  */
-export function decodePayload<D extends DescMessage>(schema: D, payload: Uint8Array, place: Place): MessageShape<D> {
+export function decodePayload<D extends DescMessage>(
+  schema: D,
+  payload: Uint8Array,
+  place: Place,
+  alike?: AlikeMessages,
+): MessageShape<D> {
   try {
-    return decodeMessage(schema, payload);
+    return decodeMessage(schema, payload, alike);
   } catch (error) {
     if (error instanceof DecodeError) throw invalid(place, error.message, error.cause);
     throw error;

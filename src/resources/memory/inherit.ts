@@ -52,6 +52,7 @@ function isInheritable({ status, flags, madv }: VmaEntry): boolean {
 
 /** Protection, advice and locks are set afterwards, in each task by itself. */
 function isSameMapping(mine: VmaEntry, theirs: VmaEntry | undefined): boolean {
+  if (mine === theirs) return true;
   return (
     theirs !== undefined &&
     mine.start === theirs.start &&
