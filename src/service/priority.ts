@@ -14,18 +14,28 @@ const WAY = 10;
 const HIGHEST_NICE = 19;
 
 export class Priority {
-  readonly #usual = getPriority();
-  readonly #mayComeBack = (readThreadStatus(self, self)?.capEff ?? 0n) & (1n << BigInt(CAP_SYS_NICE));
+  /** `usual`: the nice value of who serves. */
+  constructor(private readonly usual: number) {}
 
   giveWay(): void {
-    if (this.#mayComeBack !== 0n) setNice(self, Math.min(HIGHEST_NICE, this.#usual + WAY));
+    giveWay(self, this.usual);
   }
 
   comeBack(): void {
-    if (this.#mayComeBack !== 0n) setNice(self, this.#usual);
+    if (mayComeBack()) setNice(self, this.usual);
   }
 }
 const self = asPid(process.pid);
+
+/** Has a process give way to those of the usual nice value. Where it could not come back it stays as it is. */
+export function giveWay(pid: number, usual = getPriority()): void {
+  if (mayComeBack()) setNice(asPid(pid), Math.min(HIGHEST_NICE, usual + WAY));
+}
+
+function mayComeBack(): boolean {
+  const { capEff = 0n } = readThreadStatus(self, self) ?? {};
+  return (capEff & (1n << BigInt(CAP_SYS_NICE))) !== 0n;
+}
 
 /** Has another process, which may have given way, run as we do. */
 export function hurry(pid: number): void {

@@ -1,5 +1,6 @@
 // Keeps a few workers waiting. They accept by themselves, and a request waits for no message between processes; the supervisor is given each
 // connection as well, so that it can answer when its worker is lost (worker-process.ts).
+import { getPriority } from "node:os";
 import { fileURLToPath } from "node:url";
 import type { Fd } from "../kernel/brand.js";
 import { stopListening } from "../kernel/packets.js";
@@ -16,7 +17,7 @@ const MAX_FAILED_STARTS = 3;
 const GRACE_MS = 10_000;
 
 export interface SupervisorOptions extends Omit<WorkerOptions, "program" | "listening" | "settings"> {
-  readonly settings: Omit<WorkerSettings, "isAwaited">;
+  readonly settings: Omit<WorkerSettings, "nice">;
   /** How many wait for a client. */
   readonly waiting: number;
   /** How many there are at most, those that serve included. */
@@ -87,7 +88,8 @@ export class Supervisor {
 
   #spawn(): void {
     const { worker: program = WORKER, silentMs, log } = this.options;
-    const settings = { ...this.options.settings, isAwaited: this.#count("waiting") === 0 };
+    const settings = { ...this.options.settings, nice: getPriority() };
+    const isAwaited = this.#count("waiting") === 0;
     const worker: WorkerProcess = new WorkerProcess(
       { program, listening: this.listening, settings, silentMs, log },
       {
@@ -102,6 +104,7 @@ export class Supervisor {
       },
     );
     this.#workers.add(worker);
+    if (!isAwaited) worker.giveWay();
   }
 
   #taken(): void {

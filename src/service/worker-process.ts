@@ -4,7 +4,7 @@ import type { Fd } from "../kernel/brand.js";
 import type { OwnFd } from "../kernel/own-fd.js";
 import { newSocketPair, setNonBlocking } from "../kernel/packets.js";
 import type { LineLog } from "../report/log.js";
-import { hurry } from "./priority.js";
+import { giveWay, hurry } from "./priority.js";
 import { Watch } from "./watch.js";
 import { AGAIN, CONTROL_FD, END, GO_ON, READY, TAKEN, type WorkerSettings } from "./worker.js";
 
@@ -66,6 +66,12 @@ export class WorkerProcess {
 
   get state(): WorkerState {
     return this.#state;
+  }
+
+  /** Somebody else waits for a client: it may take its time to get ready. */
+  giveWay(): void {
+    const { pid } = this.#process;
+    if (pid !== undefined) giveWay(pid);
   }
 
   /** There is nobody else to wait for a client. */

@@ -43,14 +43,13 @@ export interface WorkerSettings {
   readonly access: Access;
   /** How long a client may keep a connection open without a word; 0: for ever. */
   readonly idleSeconds: number;
-  /** No other worker waits for a client. */
-  readonly isAwaited: boolean;
+  /** Of who serves; it may have been started with a higher one. */
+  readonly nice: number;
 }
 
 /** Result: the exit status, 0 when what it served went well or there is no service any more. */
-export function work(engine: Engine, { level, access, idleSeconds, isAwaited }: WorkerSettings): number {
-  const priority = new Priority();
-  if (!isAwaited) priority.giveWay();
+export function work(engine: Engine, { level, access, idleSeconds, nice }: WorkerSettings): number {
+  const priority = new Priority(nice);
   const log = new LineLog(STDERR, asLevel(level), { owned: false });
   for (const fd of [LISTENING_FD, CONTROL_FD, CHANNEL_FD]) sys.fcntlSet(asFd(fd), F_SETFD, FD_CLOEXEC);
   let offered: boolean | undefined;
@@ -128,7 +127,7 @@ function serveOne(
     log,
     access,
     idleSeconds,
-  }: Omit<WorkerSettings, "level" | "isAwaited"> & { readonly engine: Engine; readonly log: LineLog },
+  }: Omit<WorkerSettings, "level" | "nice"> & { readonly engine: Engine; readonly log: LineLog },
 ): { readonly status: number; readonly did: Did } {
   using peer = new Peer(socket);
   const pulse = new Pulse(tell);
