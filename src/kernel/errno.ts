@@ -9,7 +9,14 @@ export const ERESTARTNOHAND = 514;
 export const ERESTART_RESTARTBLOCK = 516;
 
 /** errno(3) values that user space sees; EBADRQC and other Linux-only names that Node leaves out are added. */
-export const errno = { ...constants.errno, ENOTSUP: 95, EBADRQC: 56, ECOMM: 70, ENODATA: 61 } as const;
+export const errno = {
+  ...constants.errno,
+  ENOTSUP: 95,
+  EBADRQC: 56,
+  ECOMM: 70,
+  ENODATA: 61,
+  ETOOMANYREFS: 109,
+} as const;
 export type ErrnoName = keyof typeof errno;
 
 const names = new Map<number, string>();

@@ -5,13 +5,15 @@ import { F_DUPFD, F_SETFD, O, O_ACCMODE } from "../../kernel/abi/fcntl.js";
 import { RLIMIT_NOFILE, rlimit64 } from "../../kernel/abi/sched.js";
 import { AT_FDCWD, asPid, asTargetFd, type Fd, NULL, type TargetFd } from "../../kernel/brand.js";
 import { closeAll } from "../../kernel/own-fd.js";
+import { Scope } from "../../kernel/scope.js";
 import { sys } from "../../kernel/syscalls.js";
 import { StasisError } from "../../report/error.js";
 import type { Inside } from "../../tracee/inside.js";
-import { expecting, remote } from "../../tracee/program.js";
+import { remote } from "../../tracee/program.js";
 import { type AnyFileKind, kindNamed } from "../index.js";
 import type { RestoreContext, RestoredFiles, RestoredTable, RestoredThread } from "../kind.js";
 import { announce, applyCommon, applyOwner } from "./common.js";
+import { handOver } from "./handover.js";
 
 const FD_CLOEXEC = 1;
 
@@ -33,6 +35,9 @@ export class RestoredFileTable implements RestoredFiles, Disposable {
     readonly wanted: readonly FdinfoEntry[];
     readonly late: readonly FdinfoEntry[];
   }[] = [];
+
+  /** By which tasks get descriptors. */
+  readonly #onTheirWay = new Scope();
 
   constructor(private readonly context: () => RestoreContext) {}
 
@@ -204,37 +209,25 @@ export class RestoredFileTable implements RestoredFiles, Disposable {
     }
   }
 
-  /**
-   * The kernel gives each fetched descriptor the lowest free number. In ascending order of the wanted numbers that is at most the
-   * wanted one, so it is known beforehand, and nothing in the way is ever closed.
-   */
+  /** In descending order: each number is wanted where it is or above, so that nothing in the way is ever closed. */
   #program(inside: Inside, wanted: readonly FdinfoEntry[], free: number): void {
-    const engine = asTargetFd(free);
-    inside.later(expecting(remote.pidfd_open(process.pid, 0), 0n));
-    if (free !== 0) {
-      inside.later(expecting(remote.fcntlDupFd(asTargetFd(0), F_DUPFD, free), BigInt(free)));
-      inside.later(remote.close(asTargetFd(0)));
+    const ours = wanted.map(({ id }) => this.fd(id));
+    const { numbers, isCloexec } = handOver(inside, ours, free, this.#onTheirWay);
+    for (let index = wanted.length - 1; index >= 0; index--) {
+      const [one, number] = [wanted[index], numbers[index]];
+      if (one === undefined || number === undefined) continue;
+      const wantsCloexec = (one.flags & FD_CLOEXEC) !== 0;
+      if (one.fd !== number) {
+        inside.later(remote.dup3(number, asTargetFd(one.fd), wantsCloexec ? O.O_CLOEXEC : 0));
+        inside.later(remote.close(number));
+      } else if (wantsCloexec !== isCloexec)
+        inside.later(remote.fcntlSet(number, F_SETFD, wantsCloexec ? FD_CLOEXEC : 0));
     }
-    const above = (fd: number) => (fd + 1 === engine ? fd + 2 : fd + 1);
-    let lowest = above(-1);
-    for (const { id, fd, flags } of wanted) {
-      const ours = asTargetFd(this.fd(id));
-      inside.later(expecting(remote.pidfd_getfd(engine, ours, 0), BigInt(lowest)));
-      const cloexec = (flags & FD_CLOEXEC) !== 0;
-      if (fd === lowest) {
-        // That is how it comes: pidfd_getfd(2).
-        if (!cloexec) inside.later(remote.fcntlSet(asTargetFd(fd), F_SETFD, 0));
-        lowest = above(lowest);
-      } else {
-        inside.later(remote.dup3(asTargetFd(lowest), asTargetFd(fd), cloexec ? O.O_CLOEXEC : 0));
-        inside.later(remote.close(asTargetFd(lowest)));
-      }
-    }
-    inside.later(remote.close(engine));
   }
 
   /** When the tasks have theirs. What only we had open is closed then. */
   letGo(): void {
+    this.#onTheirWay[Symbol.dispose]();
     closeAll([...this.#open.values(), ...this.#otherwise.values()]);
     this.#open.clear();
     this.#otherwise.clear();

@@ -124,7 +124,8 @@ static int are_others(const in_port_t *ports)
 	return 1;
 }
 
-int main(void)
+/* argv[1]: a descriptor that the program does not have. */
+int main(int argc, char **argv)
 {
 	char directory[] = "/tmp/stasis-many-XXXXXX", command[64];
 	in_port_t ports[OTHERS];
@@ -133,13 +134,17 @@ int main(void)
 	limit.rlim_cur = 4096;
 	must(setrlimit(RLIMIT_NOFILE, &limit));
 	must(mkdtemp(directory) == NULL ? -1 : 0);
+	int absent = argc > 1 ? atoi(argv[1]) : -1, stopgap = must(open("/dev/null", O_RDONLY));
+	if (absent >= 0) must(dup2(stopgap, absent));
 	open_files(directory);
 	open_pairs();
 	open_others(ports);
+	if (absent >= 0) must(close(absent));
 
 	ready();
 	wait_until_told();
 
+	prove("absent", absent < 0 || (fcntl(absent, F_GETFD) == -1 && errno == EBADF));
 	prove("files", are_files(directory));
 	prove("pairs", are_pairs());
 	prove("others", are_others(ports));
