@@ -37,6 +37,8 @@ const DUMPS_A_RESTORE = 10;
 /** At the end, of a program with many descriptors: the dump of 2,000 sockets takes half the time in a worker that has done so. */
 const DUMPS_OF_MANY = 12;
 const MANY_A_RESTORE = 2;
+/** Files are opened again by loops that take so many rounds to be compiled. */
+const FILES = 600;
 const OF_EACH = 50;
 
 /**
@@ -111,7 +113,7 @@ function manyDescriptors(scope: Scope): Fd[] {
   const keep = (fd: Fd) => scope.use(own(fd)).fd;
   const each = <T>(make: () => T) => Array.from({ length: OF_EACH }, make);
   return [
-    ...each(() => keep(sys.openat(AT_FDCWD, PROGRAM, O.O_CLOEXEC, 0))),
+    ...Array.from({ length: FILES }, () => keep(sys.openat(AT_FDCWD, PROGRAM, O.O_CLOEXEC, 0))),
     ...each(() => newSocketPair().map((end) => scope.use(end).fd)).flat(),
     ...[SOCK.SOCK_DGRAM, SOCK.SOCK_STREAM].flatMap((type) =>
       each(() => keep(sys.socket(AF_INET, type | SOCK.SOCK_CLOEXEC, 0))),
