@@ -1,4 +1,4 @@
-// The open files of a restore: each description is made once, in our own process; tasks fetch it from us (pidfd_getfd(2)).
+// The open files of a restore: each description is made once, in our own process; tasks get it from us (handover.ts).
 import { type FdinfoEntry, FdType, type FileEntry, type FownEntry } from "../../images/format/entries.js";
 import { readFiles } from "../../images/old.js";
 import { F_DUPFD, F_SETFD, O, O_ACCMODE } from "../../kernel/abi/fcntl.js";
