@@ -140,7 +140,7 @@ export class ImageDirectory {
   /** Writes an image in one go. None at all: the file is not made, and an older one is removed. */
   write<N extends RecordName>(name: N, id: ImageId, entries: readonly EntryOf<N>[]): void {
     using writer = this.writer(name, id);
-    writer.appendAll(entries);
+    for (const entry of entries) writer.append(entry);
     writer.close();
   }
 

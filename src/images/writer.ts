@@ -4,7 +4,7 @@ import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 import type { Fd } from "../kernel/brand.js";
 import { createFile, type FilePath, removeFile, writeFully } from "./file.js";
 import type { RecordKind } from "./format/magic.js";
-import { encodeHead, encodeRecord, encodeRecords } from "./format/record.js";
+import { encodeHead, encodeRecord } from "./format/record.js";
 
 const BUFFER_BYTES = 64 << 10;
 
@@ -27,10 +27,6 @@ export class ImageWriter<D extends DescMessage = DescMessage> implements Disposa
 
   append(entry: MessageShape<D>): void {
     this.appendAs(this.kind.message, entry);
-  }
-
-  appendAll(entries: readonly MessageShape<D>[]): void {
-    for (const piece of encodeRecords(this.kind.message, entries, BUFFER_BYTES)) this.#push(piece);
   }
 
   /** A record of another type than the image's main one: PagemapHead, IpcMsg, GhostChunkEntry. */

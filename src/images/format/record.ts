@@ -1,12 +1,11 @@
 // The framing of an image: magics, then records of a 32-bit length and that many bytes of protobuf, some followed by
 // bytes whose number the record tells. Nothing is believed before it is checked against what is there.
 // Format: CRIU 4.2, criu/protobuf.c; all integers little-endian.
-import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
+import { type DescMessage, fromBinary, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import type { AlikeMessages } from "./alike.js";
-import { DecodeError, decodeMessage } from "./decode.js";
-import { Encoder } from "./encode.js";
 import { invalid, type Place, truncated } from "./fault.js";
 import { COMMON_MAGIC, type RecordKind, SERVICE_MAGIC } from "./magic.js";
+import { checkMessage } from "./require.js";
 
 /**
  * No record is longer. The largest that a dump makes are MmEntry (some 50 bytes a mapping) and SeccompEntry (32 KiB a
@@ -62,25 +61,9 @@ export function encodeHead(kind: RecordKind): Uint8Array {
  * @throws Error with the field's name
  */
 export function encodeRecord<D extends DescMessage>(schema: D, message: MessageShape<D>): Uint8Array {
-  encoder.clear();
-  encoder.record(schema, message);
-  return encoder.take();
+  const payload = toBinary(schema, message);
+  return joined([u32(payload.length), payload]);
 }
-
-/** As encodeRecord for one after the other, in pieces of some `pieceBytes`. */
-export function* encodeRecords<D extends DescMessage>(
-  schema: D,
-  messages: readonly MessageShape<D>[],
-  pieceBytes: number,
-): Generator<Uint8Array> {
-  encoder.clear();
-  for (const message of messages) {
-    encoder.record(schema, message);
-    if (encoder.length >= pieceBytes) yield encoder.take();
-  }
-  if (encoder.length > 0) yield encoder.take();
-}
-const encoder = new Encoder();
 
 function joined(parts: readonly Uint8Array[]): Uint8Array {
   const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
@@ -186,10 +169,17 @@ export function decodePayload<D extends DescMessage>(
   place: Place,
   alike?: AlikeMessages,
 ): MessageShape<D> {
+  let message: MessageShape<D>;
   try {
-    return decodeMessage(schema, payload, alike);
-  } catch (error) {
-    if (error instanceof DecodeError) throw invalid(place, error.message, error.cause);
-    throw error;
+    message = alike === undefined ? fromBinary(schema, payload) : alike.decode(schema, payload);
+  } catch (cause) {
+    // fromBinary throws plain Errors and RangeErrors: wire types, varints, lengths, depth.
+    throw invalid(
+      place,
+      `its ${schema.name} does not decode (${cause instanceof Error ? cause.message : cause})`,
+      cause,
+    );
   }
+  checkMessage(schema, message, place, alike?.checked);
+  return message;
 }
