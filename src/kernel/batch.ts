@@ -216,7 +216,7 @@ const repeatCall = Uint8Array.from(
     [0x48, 0x85, 0xc0], // test rax, rax
     [0x75, 0x05], // jnz +5 (to the way back)
     [0x49, 0xff, 0xcd], // dec r13
-    [0x75, 0xc9], // jnz -55 (the call once more)
+    [0x75, 0xcd], // jnz -51 (the call once more)
     ...takeBack,
   ].flat(),
 );

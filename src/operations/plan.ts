@@ -50,7 +50,7 @@ export function readPlan(images: ImageDirectory, inventory: InventoryEntry): Pla
   const entries = images.read("pstree", undefined);
   const tasks = new Map<number, PlannedTask>();
   const locks = new SavedLocks(images);
-  const alike = new AlikeMessages();
+  const alike = entries.length > 1 ? new AlikeMessages() : undefined;
   let root: PlannedTask | undefined;
   for (const [record, entry] of entries.entries()) {
     const task = readTask(entry, record, { images, locks, alike });
@@ -81,7 +81,8 @@ export function* processesOf(root: PlannedTask): Generator<PlannedProcess> {
 interface Reading {
   readonly images: ImageDirectory;
   readonly locks: SavedLocks;
-  readonly alike: AlikeMessages;
+  /** Undefined: there is one task alone. */
+  readonly alike: AlikeMessages | undefined;
 }
 
 function readTask(entry: PstreeEntry, record: number, { images, locks, alike }: Reading): PlannedTask {

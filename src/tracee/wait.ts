@@ -24,10 +24,10 @@ const statusWord = new Uint8Array(4);
 const statusView = new DataView(statusWord.buffer);
 
 /**
- * How often a report is looked for before we sleep until it comes, some 200 us. A tracee takes some 10 us to its next stop, 100 to its next child; to be
+ * How often a report is looked for before we sleep until it comes, some 100 us. A tracee takes some 10 us to its next stop, 100 to its next child; to be
  * woken takes a processor that had gone idle 50 us and more.
  */
-const LOOKS = 1000;
+const LOOKS = 500;
 const newLook = () => new RepeatedCalls([prepared.wait4(asPid(0), statusWord, W.__WALL | W.WNOHANG, null)]);
 let look: RepeatedCalls | undefined;
 

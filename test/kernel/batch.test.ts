@@ -7,7 +7,8 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { O } from "../../src/kernel/abi/fcntl.js";
-import { Beside, failureOf, prepared, runApart, runTogether } from "../../src/kernel/batch.js";
+import { W } from "../../src/kernel/abi/process.js";
+import { Beside, failureOf, prepared, RepeatedCalls, runApart, runTogether } from "../../src/kernel/batch.js";
 import { AT_FDCWD, asFd, asPid } from "../../src/kernel/brand.js";
 
 const nobody = asFd(1_000_000);
@@ -60,4 +61,16 @@ test("calls are made beside us while we go on, with descriptors of their own", a
 test("what is made beside us is ended before its time", () => {
   const beside = new Beside([prepared.poll(new Uint8Array(8), 0, -1)]);
   beside.end();
+});
+
+test("a call is made again while it returns 0, so many times at most", async () => {
+  const EBADF = 9;
+  assert.equal(new RepeatedCalls([prepared.close(asFd(-1))]).runUntil(1000), -EBADF);
+  const child = spawn("/bin/cat");
+  await once(child, "spawn");
+  const status = new Uint8Array(4);
+  const look = new RepeatedCalls([prepared.wait4(asPid(child.pid ?? 0), status, W.__WALL | W.WNOHANG, null)]);
+  assert.equal(look.runUntil(1000), 0);
+  child.stdin.end();
+  await once(child, "exit");
 });
