@@ -1,4 +1,5 @@
 // The signal frame that takes a thread home: struct rt_sigframe of arch/x86/include/asm/sigframe.h, as rt_sigreturn(2) reads it.
+import { featuresInUse, hasFeature, XFEATURE_XTILE_DATA } from "../kernel/abi/xstate.js";
 import { bytes, struct, u16, u32, u64 } from "../kernel/declare/struct.js";
 import { ERESTART_RESTARTBLOCK, ERESTARTNOHAND, ERESTARTNOINTR, ERESTARTSYS } from "../kernel/errno.js";
 import type { Registers } from "./tracee.js";
@@ -10,12 +11,11 @@ const FP_XSTATE_MAGIC1 = 0x46505853;
 const FP_XSTATE_MAGIC2 = 0x46505845;
 /** Where struct _fpx_sw_bytes lies in the FXSAVE area. */
 const FX_SW_BYTES = 464;
-const XSTATE_BV = 512;
 /**
  * The tiles of AMX are the last feature. A thread that has never used them may have no frame that is larger than what is before them
  * (check_xstate_in_sigframe() in arch/x86/kernel/fpu/signal.c); where they are in use they belong to the frame.
  */
-const TILES = { bit: 18n, at: 2816 } as const;
+const TILES_AT = 2816;
 const NO_SUCH_STACK_MODE = 0x1002;
 
 /** struct ucontext with sigcontext_64 in it: 304 bytes. */
@@ -104,7 +104,9 @@ export function layOutSigframe(
 
 /** The XSAVE area with the two magic numbers by which the kernel knows an extended frame. */
 function framedXstate(xstate: Uint8Array): Uint8Array {
-  const sizeBytes = hasTiles(xstate) ? xstate.byteLength : Math.min(xstate.byteLength, TILES.at);
+  const sizeBytes = hasFeature(featuresInUse(xstate), XFEATURE_XTILE_DATA)
+    ? xstate.byteLength
+    : Math.min(xstate.byteLength, TILES_AT);
   const framed = new Uint8Array(sizeBytes + 4);
   framed.set(xstate.subarray(0, sizeBytes));
   const view = new DataView(framed.buffer);
@@ -118,12 +120,6 @@ function framedXstate(xstate: Uint8Array): Uint8Array {
   view.setUint32(FX_SW_BYTES + 16, sizeBytes, true);
   view.setUint32(sizeBytes, FP_XSTATE_MAGIC2, true);
   return framed;
-}
-
-function hasTiles(xstate: Uint8Array): boolean {
-  if (xstate.byteLength <= TILES.at) return false;
-  const inUse = new DataView(xstate.buffer, xstate.byteOffset).getBigUint64(XSTATE_BV, true);
-  return ((inUse >> TILES.bit) & 1n) === 1n;
 }
 
 /**

@@ -7,6 +7,13 @@ import {
   type UserX86XsaveEntry,
   UserX86XsaveEntrySchema,
 } from "../../images/format/entries.js";
+import {
+  featuresInUse,
+  hasFeature,
+  XFEATURE_XTILE_CFG,
+  XFEATURE_XTILE_DATA,
+  XSTATE_BV,
+} from "../../kernel/abi/xstate.js";
 import { cpuid } from "../../kernel/cpuid.js";
 import { StasisError } from "../../report/error.js";
 import type { Tracee } from "../../tracee/tracee.js";
@@ -28,13 +35,10 @@ const extended = {
   hi16Zmm: { feature: 7, count: 128, width: 8 },
   pkru: { feature: 9, count: 2, width: 4 },
 } as const;
-const XSTATE_BV = 512;
 const LEGACY_BYTES = 512;
 const CPUID_XSTATE = 0xd;
 /** The features that the fields above can carry: x87, SSE, AVX, MPX (two), AVX-512 (three), PKRU. */
 const CARRIED = 0x2ffn;
-/** Configuration and data of the tiles of AMX, for which there is no field. */
-const TILES = 0x60000n;
 /** Features whose registers a program would miss: AVX and AVX-512. Bounds are no more, and a key of PKRU comes with pkey_alloc(2). */
 const MISSED = 0xe4n;
 
@@ -77,9 +81,8 @@ export function setFloatingPoint(tracee: Tracee, core: CoreEntry): void {
 }
 
 function refuseTiles({ pid, tid, comm }: Tracee, area: Uint8Array): void {
-  if (area.byteLength <= LEGACY_BYTES) return;
-  const inUse = new DataView(area.buffer, area.byteOffset).getBigUint64(XSTATE_BV, true);
-  if ((inUse & TILES) === 0n) return;
+  const inUse = featuresInUse(area);
+  if (!hasFeature(inUse, XFEATURE_XTILE_CFG) && !hasFeature(inUse, XFEATURE_XTILE_DATA)) return;
   throw new StasisError({
     code: "TASK_UNSUPPORTED",
     doing: "dump",

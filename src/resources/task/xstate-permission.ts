@@ -1,6 +1,7 @@
 // Whether a process may use the tiles of AMX, whose registers the kernel gives only to who has asked: arch_prctl(2) ARCH_REQ_XCOMP_PERM,
 // Documentation/arch/x86/xstate.rst. In a field of ours of core-PID.img.
 import { ARCH_GET_XCOMP_PERM, ARCH_REQ_XCOMP_PERM } from "../../kernel/abi/prctl.js";
+import { hasFeature, XFEATURE_XTILE_DATA } from "../../kernel/abi/xstate.js";
 import { struct, u64 } from "../../kernel/declare/struct.js";
 import { unless } from "../../kernel/errno.js";
 import { StasisError } from "../../report/error.js";
@@ -8,7 +9,6 @@ import { remote } from "../../tracee/program.js";
 import { asksFor } from "../../tracee/questions.js";
 import type { TaskPart } from "../kind.js";
 
-const TILES = 18;
 const mask = struct("features", 8, { value: [0, u64] });
 const permitted = asksFor(mask, (at) => remote.arch_prctl(ARCH_GET_XCOMP_PERM, at));
 
@@ -22,12 +22,14 @@ export const xstatePermission: TaskPart = {
   collect({ answers }, core) {
     // EINVAL: a kernel before 5.16.
     const features = unless("EINVAL", () => answers.of(permitted).value) ?? 0n;
-    if (core.tc !== undefined && (features >> BigInt(TILES)) & 1n) core.tc.xstatePermission = features;
+    if (core.tc !== undefined && hasFeature(features, XFEATURE_XTILE_DATA)) core.tc.xstatePermission = features;
   },
 
   apply({ inside, process: { pid, comm } }, core) {
-    if (((core.tc?.xstatePermission ?? 0n) >> BigInt(TILES)) % 2n === 0n) return;
-    const asked = unless(["EINVAL", "EOPNOTSUPP"], () => inside.sys.arch_prctl(ARCH_REQ_XCOMP_PERM, BigInt(TILES)));
+    if (!hasFeature(core.tc?.xstatePermission ?? 0n, XFEATURE_XTILE_DATA)) return;
+    const asked = unless(["EINVAL", "EOPNOTSUPP"], () =>
+      inside.sys.arch_prctl(ARCH_REQ_XCOMP_PERM, BigInt(XFEATURE_XTILE_DATA)),
+    );
     if (asked !== undefined) return;
     throw new StasisError({
       code: "HOST_UNSUPPORTED",
