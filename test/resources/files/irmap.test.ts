@@ -1,10 +1,12 @@
 // Watches on inodes whose paths do not lead to them any more: --force-irmap, --irmap-scan-path.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { linkSync, mkdirSync, writeFileSync } from "node:fs";
+import { linkSync, mkdirSync, rmdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { openImages } from "../../../src/images/library.js";
+import { kernelDevice } from "../../../src/kernel/device.js";
+import { InodeSearch } from "../../../src/resources/files/watches/search.js";
 import { startService } from "../../scenarios/round-trip.js";
 import { placeFor } from "../../support/images.js";
 import { startProgram } from "../../support/program.js";
@@ -59,4 +61,19 @@ test("one that is in none of the searched directories is refused by name with --
   );
   program.signal("SIGUSR2");
   await program.waitFor("restored");
+});
+
+test("a directory that is removed while it is searched is passed over", () => {
+  const place = join(directory, "searched");
+  const [first, last] = [join(place, "1"), join(place, "2")];
+  for (const path of [place, first, last]) mkdirSync(path);
+  const inodeOf = (path: string) => {
+    const { dev, ino } = statSync(path, { bigint: true });
+    return { device: kernelDevice(dev), inode: ino };
+  };
+  const wanted = inodeOf(last);
+  const search = new InodeSearch({ options: { irmapScanPaths: [place] } });
+  assert.equal(search.find(inodeOf(first)), first);
+  rmdirSync(first);
+  assert.equal(search.find(wanted), last);
 });

@@ -21,7 +21,7 @@ export class InodeSearch {
   readonly #paths = new Map<string, string>();
   readonly #walks: Generator<[key: string, path: string]>[];
 
-  constructor({ options }: DumpContext) {
+  constructor({ options }: { readonly options: Pick<DumpContext["options"], "irmapScanPaths"> }) {
     this.#walks = [...options.irmapScanPaths, ...USUAL_PLACES].map((place) => walk(place));
   }
 
@@ -48,7 +48,17 @@ function* walk(path: string): Generator<[key: string, path: string]> {
   if (stat === undefined) return;
   yield [`${kernelDevice(stat.dev)}:${stat.ino}`, path];
   if (!stat.isDirectory()) return;
-  for (const name of readdirSync(path)) yield* walk(`${path === "/" ? "" : path}/${name}`);
+  for (const name of namesIn(path)) yield* walk(`${path === "/" ? "" : path}/${name}`);
+}
+
+/** None of a directory that somebody has removed since we saw it. */
+function namesIn(path: string): string[] {
+  try {
+    return readdirSync(path);
+  } catch (error) {
+    if (error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ENOTDIR")) return [];
+    throw error;
+  }
 }
 
 const lookUp = (path: string): BigIntStats | undefined => lstatSync(path, { bigint: true, throwIfNoEntry: false });
