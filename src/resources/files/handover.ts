@@ -55,8 +55,8 @@ function receiveAll(
   numbers: readonly TargetFd[],
   { free, scope }: { readonly free: number; readonly scope: Scope },
 ): void {
-  const [sending, receiving] = newSocketPair().map((end) => scope.use(end).fd);
-  if (sending === undefined || receiving === undefined) return;
+  const pair = newSocketPair();
+  const [{ fd: sending }, { fd: receiving }] = [scope.use(pair[0]), scope.use(pair[1])];
   fetchTo(inside, receiving, free);
   let waiting = 0;
   for (let from = 0; from < ours.length; from += MOST_FDS) {
