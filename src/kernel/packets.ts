@@ -20,7 +20,6 @@ import { asFd, asPid, type Fd } from "./brand.js";
 import { unless } from "./errno.js";
 import { type Along, addressOfName, type Credentials, incoming, outgoing, type Packet } from "./messages.js";
 import { type OwnFd, own } from "./own-fd.js";
-import { askOptions } from "./socket-options.js";
 import { sys } from "./syscalls.js";
 
 /** How many descriptors one packet may carry to us. */
@@ -106,11 +105,9 @@ export function isPacketSocket(fd: Fd): boolean {
 
 /** Who connected the socket, or made the pair: SO_PEERCRED of unix(7). Its pid is 0 when our pid namespace does not see it. */
 export function peerCredentials(socket: Fd): Credentials {
-  const { pid, uid, gid } = ucred.decode(askOptions(socket, PEER_CREDENTIALS).value(0) ?? nobody);
+  const { pid, uid, gid } = ucred.decode(option(socket, SO_PEERCRED, ucred.sizeBytes));
   return { pid: asPid(pid), uid, gid };
 }
-const PEER_CREDENTIALS = [{ level: SOL_SOCKET, name: SO_PEERCRED, sizeBytes: ucred.sizeBytes }];
-const nobody = new Uint8Array(ucred.sizeBytes);
 
 /** The supplementary groups of that process: SO_PEERGROUPS. */
 export function peerGroups(socket: Fd): readonly number[] {
