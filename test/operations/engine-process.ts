@@ -44,17 +44,16 @@ export class Engine {
     this.child.stdin?.write(".");
   }
 
-  /** Until it has done what it was told to, or has failed and ended; result: whether it did. */
+  /** Until it has done what it was told to, or has failed and ended; result: whether it did. It may end before what it said is read. */
   async ended(): Promise<boolean> {
     assert.ok(this.child.stdout);
     await Promise.race([once(this.child.stdout, "data"), this.#exited]);
-    return this.child.exitCode === null && this.child.signalCode === null;
+    const { exitCode, signalCode } = this.child;
+    return signalCode === null && (exitCode ?? 0) === 0;
   }
 
   async done(): Promise<void> {
-    assert.ok(this.child.stdout);
-    await Promise.race([once(this.child.stdout, "data"), this.#exited]);
-    assert.equal(this.child.exitCode, null, `the engine failed: ${this.complaint}`);
+    assert.ok(await this.ended(), `the engine failed: ${this.complaint}`);
   }
 
   /** Without a turn of the event loop in between: timers are no more exact than a millisecond. */
