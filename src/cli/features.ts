@@ -1,5 +1,6 @@
 // `stasis check --feature NAME`: CRIU's names of what a kernel may have. Whoever asks decides by the answer what to run.
 import { existsSync } from "node:fs";
+import { runs32BitCode } from "../kernel/code-32.js";
 import { kernelIsAtLeast } from "../kernel/kernel-release.js";
 import { isInstalled } from "../kernel/path.js";
 import { hostThings, look } from "../operations/host.js";
@@ -19,7 +20,7 @@ const features: Readonly<Record<string, () => boolean>> = {
   can_map_vdso: always,
   cgroupns: always,
   clone3_set_tid: always,
-  compat_cr: never,
+  compat_cr: runs32BitCode,
   external_net_ns: never,
   fdinfo_lock: always,
   get_rseq_conf: always,

@@ -121,7 +121,7 @@ function nameOf(ask: (leaf: number, subleaf: number) => Cpuid): string {
     const { eax, ebx, ecx, edx } = ask(EXTENDED + part, 0);
     return [eax, ebx, ecx, edx];
   });
-  return text(words).trimStart();
+  return text(words).trim();
 }
 
 const text = (words: readonly number[]): string =>

@@ -4,7 +4,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
-import { type Program, startProgram } from "../support/program.js";
+import { no32BitCode, type Program, startProgram } from "../support/program.js";
 import type { Engine } from "./engine-process.js";
 
 export const RUNS = Number(process.env["STASIS_CRASH_RUNS"] ?? 12);
@@ -28,6 +28,9 @@ export const subjects = {
 
 export const startSubject = (name: string) =>
   name === "busy-compat" ? startProgram("busy", { linked: "compat" }) : startProgram(name);
+
+/** Why it cannot be started here. */
+export const skipped = (name: string) => name === "busy-compat" && no32BitCode;
 
 /** The rounds of every worker: busy.c. */
 export function beats({ directory, comm }: Program): bigint[] {

@@ -17,6 +17,7 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { asPid, type Pid } from "../../src/kernel/brand.js";
+import { runs32BitCode } from "../../src/kernel/code-32.js";
 import { readSyscall, readWchan } from "../../src/kernel/proc/sleep.js";
 import { readStat, readThreadStat } from "../../src/kernel/proc/stat.js";
 import { readThreadStatus } from "../../src/kernel/proc/status.js";
@@ -53,9 +54,12 @@ export interface ProgramOptions {
   readonly readyLine?: string;
 }
 
-/** "compat": 32-bit code. */
+/** "compat": 32-bit code, for machines that run it. */
 export type Linking = "static" | "dynamic" | "compat";
 const linkFlags = { dynamic: [], static: ["-static"], compat: ["-m32", "-msse2", "-mfpmath=sse", "-no-pie"] } as const;
+
+/** Why programs of 32-bit code are skipped. */
+export const no32BitCode = runs32BitCode() ? false : "this machine runs no 32-bit code";
 
 /** include/uapi/linux/close_range.h */
 const CLOSE_RANGE_CLOEXEC = 4;

@@ -10,6 +10,7 @@ import {
 } from "../../images/format/entries.js";
 import { PR } from "../../kernel/abi/prctl.js";
 import { user_desc } from "../../kernel/abi/ptrace.js";
+import { runs32BitCode } from "../../kernel/code-32.js";
 import { struct, u64 } from "../../kernel/declare/struct.js";
 import { unless } from "../../kernel/errno.js";
 import { StasisError } from "../../report/error.js";
@@ -46,6 +47,10 @@ export const registers: TaskPart = {
       gpregs: create(UserX86RegsEntrySchema, isCompat ? compatRegisters(state) : nativeRegisters(state)),
       tls: TLS_ENTRIES.flatMap((entry) => threadArea(thread.tracee, entry)),
     });
+  },
+
+  validate(core) {
+    if (isCompatCore(core) && !runs32BitCode()) throw compatCode(core);
   },
 
   apply({ inside, tracee }, core) {
@@ -140,6 +145,16 @@ function setThreadArea({ tracer, tid }: Tracee, entry: UserDescT): void {
     entryNumber,
     user_desc.encode({ entry_number: entryNumber, base_addr: baseAddr, limit, bits }),
   );
+}
+
+function compatCode({ tc }: CoreEntry): StasisError {
+  return new StasisError({
+    code: "HOST_UNSUPPORTED",
+    doing: "restore",
+    subject: { kind: "host", what: tc?.comm ?? "a thread" },
+    reason: "it runs 32-bit code, which this machine does not",
+    remedy: "restore it on a machine that runs 32-bit code: stasis check --feature compat_cr",
+  });
 }
 
 function otherSegment({ process: { pid, comm }, registers: { cs } }: DumpedThread): StasisError {
