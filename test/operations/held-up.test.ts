@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { endingWith, treeOf, until } from "../scenarios/round-trip.js";
 import { beats, measureOne, moments, SEED, skipped, standingStill, startSubject, subjects } from "./crash-subjects.js";
-import { Engine, isTraced, newDirectory } from "./engine-process.js";
+import { describe, Engine, isTraced, newDirectory } from "./engine-process.js";
 
 /** Longer than a thread waits before it goes home. */
 const HELD_UP_MS = 3500;
@@ -37,7 +37,9 @@ async function dumpOf<T>(name: string, work: (start: () => Promise<Engine>) => P
   using images = newDirectory();
   const result = await work(() => Engine.start("dump", images.path, String(program.pid)));
   const before = beats(program);
-  await until("every worker goes on", () => standingStill(program, before).length === 0);
+  await until("every worker goes on", () => standingStill(program, before).length === 0).catch(() =>
+    assert.fail([...treeOf(program.pid).map(describe), program.output()].join("\n")),
+  );
   assert.ok(!treeOf(program.pid).some(isTraced));
   program.signal("SIGUSR2");
   await program.waitFor("restored");
