@@ -2,6 +2,7 @@
 
 import type { ImageDirectory } from "../images/directory.js";
 import { OpenPages } from "../images/pages/open.js";
+import type { Scope } from "../kernel/scope.js";
 import { Comparison, inheritedVmas } from "../resources/memory/inherit.js";
 import type { Grown } from "../resources/tree/grow.js";
 import type { Inside } from "../tracee/inside.js";
@@ -34,21 +35,25 @@ export class Living {
     const vmas = inheritedVmas(child.mm, parent.mm);
     if (vmas.length === 0) return;
     using opened = new OpenPages(this.images);
-    this.#fill(parent, forked, { opened, comparison: new Comparison() });
+    this.#map(parent, forked, { opened, comparison: new Comparison() });
     forked.inside.flush();
+    forked.writePages();
     this.#source.set(child, { process: forked, vmas });
   }
 
   fillAll(): void {
-    inWaves([...this.#rebuilt], (wave, scope) => {
+    const map = (wave: readonly (readonly [PlannedTask, Rebuilt])[], scope: Scope) => {
       const around = { opened: scope.use(new OpenPages(this.images)), comparison: new Comparison() };
-      for (const [task, rebuilt] of wave) this.#fill(task, rebuilt, around);
+      for (const [task, rebuilt] of wave) this.#map(task, rebuilt, around);
       return wave.map(([, { inside }]) => inside);
+    };
+    inWaves([...this.#rebuilt], map, (wave) => {
+      for (const [, rebuilt] of wave) rebuilt.writePages();
     });
   }
 
-  #fill(task: PlannedTask, rebuilt: Rebuilt, around: { opened: OpenPages; comparison: Comparison }): void {
+  #map(task: PlannedTask, rebuilt: Rebuilt, around: { opened: OpenPages; comparison: Comparison }): void {
     const source = this.#source.get(task);
-    rebuilt.fillMemory(around.opened, source && { ...source, comparison: around.comparison });
+    rebuilt.mapMemory(around.opened, source && { ...source, comparison: around.comparison });
   }
 }

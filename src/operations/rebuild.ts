@@ -4,6 +4,7 @@ import { isFieldSet } from "@bufbuild/protobuf";
 import { type CoreEntry, type VmaEntry, VmaEntrySchema } from "../images/format/entries.js";
 import { VmaStatus } from "../images/format/numbers.js";
 import type { OpenPages } from "../images/pages/open.js";
+import type { PageRange } from "../images/pages/read.js";
 import { O, O_RDONLY } from "../kernel/abi/fcntl.js";
 import { CLONE } from "../kernel/abi/process.js";
 import { SIG } from "../kernel/abi/signal.js";
@@ -16,8 +17,9 @@ import { RestoredMemfds } from "../resources/files/memfd-restored.js";
 import type { RestoredFileTable } from "../resources/files/restored-table.js";
 import type { RestoreContext, RestoredProcess, RestoredThread, Stage, TaskPart } from "../resources/kind.js";
 import { restoreRings } from "../resources/memory/aio.js";
+import { writePages } from "../resources/memory/contents.js";
 import { applyLayout } from "../resources/memory/layout.js";
-import { fillMemory, finishMemory, type Inheritance } from "../resources/memory/restore.js";
+import { finishMemory, type Inheritance, type MappedMemory, mapMemory } from "../resources/memory/restore.js";
 import type { RestoredSharedMemory } from "../resources/memory/restored-shared.js";
 import { attachSegments, isShmVma } from "../resources/memory/shm-attach.js";
 import { RestoredSegments } from "../resources/memory/shm-restored.js";
@@ -139,11 +141,11 @@ export class Rebuilt implements RestoredProcess, Disposable {
   }
 
   /**
-   * Mappings and their contents; a second call does nothing. `source`: what the task was forked from. What is put off needs
-   * `opened` until it is made.
+   * Mappings; a second call does nothing. `source`: what the task was forked from. When the calls that are put off have been made, and
+   * before `opened` is closed, writePages fills them.
    */
-  fillMemory(opened: OpenPages, source?: Source & Pick<Inheritance, "comparison">): void {
-    if (this.#filled !== undefined) return;
+  mapMemory(opened: OpenPages, source?: Source & Pick<Inheritance, "comparison">): void {
+    if (this.#mapped !== undefined) return;
     const { inside, plan } = this;
     const { context, shared } = this.around;
     const pages = opened.of(plan.pid);
@@ -154,15 +156,21 @@ export class Rebuilt implements RestoredProcess, Disposable {
       if ((vma.status & ofFile) !== 0) return context.files.forMapping(Number(vma.shmid), flagsOf(vma));
       return undefined;
     };
-    const moved = (bytes: number) => this.around.meter.moved(bytes);
     const from = source && { parent: { ...source, mm: source.process.plan.mm, pages: opened.of(source.process.pid) } };
-    this.#filled = this.#fetching((fetch) =>
-      fillMemory(inside, { mm: plan.mm, pages, fetch, backing, moved, ...from }),
-    );
+    this.#mapped = this.#fetching((fetch) => mapMemory(inside, { mm: plan.mm, pages, fetch, backing, ...from }));
+    this.#unwritten = this.#mapped.pages;
     this.#attachSegments();
     this.#vdso = savedVdso(plan.mm, pages);
   }
   #vdso: Uint8Array | undefined;
+  #mapped: MappedMemory | undefined;
+
+  /** What the mappings hold; a second call does nothing. */
+  writePages(): void {
+    writePages(this.inside.tracee, this.#unwritten, (bytes) => this.around.meter.moved(bytes));
+    this.#unwritten = [];
+  }
+  #unwritten: readonly PageRange[] = [];
 
   #restoreVdso(parked: readonly Parked[]): void {
     const { inside, plan } = this;
@@ -184,8 +192,6 @@ export class Rebuilt implements RestoredProcess, Disposable {
     for (const { shmid } of this.plan.mm.vmas.filter(isShmVma)) segments.provide(Number(shmid));
     attachSegments(this.inside, this.plan.mm, (id) => segments.lengthOf(id));
   }
-  #filled: ReadonlySet<VmaEntry> | undefined;
-
   /** Old images do not tell how the file was opened. */
   #memfdBehind(vma: VmaEntry): Fd {
     const { shmid, status } = vma;
@@ -200,7 +206,7 @@ export class Rebuilt implements RestoredProcess, Disposable {
   finishMemory(): void {
     const { inside, plan } = this;
     const { context, parked } = this.around;
-    finishMemory(inside, plan.mm, this.#filled ?? new Set());
+    finishMemory(inside, plan.mm, this.#mapped?.writable ?? new Set());
     restoreRings(inside, plan.mm);
     this.#restoreVdso(parked);
     this.#fetching((fetch) => {

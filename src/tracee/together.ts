@@ -82,25 +82,30 @@ function beginTogether(insides: readonly Inside[]): () => void {
 const AT_ONCE = 32;
 
 /**
- * Has `prepare` put calls off in processes, some at a time; while those are made, the next are prepared. What a wave needs until its calls
- * have been made goes into its scope.
+ * Has `prepare` put calls off in processes, some at a time; while those are made, the next are prepared. When they have been made, and those
+ * of the next begun, comes `afterwards`. What a wave needs until then goes into its scope.
  */
 export function inWaves<T>(
   items: readonly T[],
   prepare: (wave: readonly T[], scope: Scope) => readonly Inside[],
+  afterwards: (wave: readonly T[]) => void = () => {},
 ): void {
   using all = new Scope();
+  let end = () => {};
   let finish = () => {};
   for (let from = 0; from < items.length; from += AT_ONCE) {
+    const wave = items.slice(from, from + AT_ONCE);
     const scope = all.use(new Scope());
-    const insides = prepare(items.slice(from, from + AT_ONCE), scope);
+    const insides = prepare(wave, scope);
+    end();
+    end = beginTogether(insides);
     finish();
-    const end = beginTogether(insides);
     finish = () => {
-      end();
+      afterwards(wave);
       scope[Symbol.dispose]();
     };
   }
+  end();
   finish();
 }
 

@@ -1,13 +1,11 @@
-// An address space made again: the mappings, what they hold, their protection and advice. mmap(2), preadv(2), mremap(2).
+// An address space made again: the mappings, their protection and advice. mmap(2), mprotect(2), mremap(2).
 //
-// The task does it itself: descriptors of ours are fetched into it (pidfd_getfd), and preadv(2) copies from the pages file straight
-// into its memory. Nothing is copied through the engine.
+// The task does it itself: descriptors of ours are fetched into it (pidfd_getfd). What the mappings hold we write (contents.ts).
 
 import type { MmEntry, VmaEntry } from "../../images/format/entries.js";
 import { VmaStatus } from "../../images/format/numbers.js";
 import type { PageRange, PagesReader } from "../../images/pages/read.js";
 import { HUGE_MASK, MADV, MAP, MLOCK_ONFAULT, PAGE_SIZE, PROT } from "../../kernel/abi/mman.js";
-import { UIO_MAXIOV } from "../../kernel/abi/uio.js";
 import { asAddress, type Fd, NO_TARGET_FD, type TargetFd } from "../../kernel/brand.js";
 import type { Inside } from "../../tracee/inside.js";
 import { expecting, type RemoteCall, remote } from "../../tracee/program.js";
@@ -20,8 +18,6 @@ export type Fetch = (ours: Fd) => TargetFd;
 /** Our descriptor for the file or shared memory behind a mapping. */
 export type Backing = (vma: VmaEntry) => Fd | undefined;
 
-/** How much one preadv(2) copies; the kernel's own limit is MAX_RW_COUNT. Calls this large are no slower than larger ones. */
-const MOST_BYTES = 64 << 20;
 /** Where user space ends on x86-64 with four levels of page tables. */
 const TASK_SIZE = 0x7ffffffff000n;
 
@@ -56,16 +52,21 @@ export interface MemoryPlan {
   readonly parent?: Inheritance;
   readonly fetch: Fetch;
   readonly backing: Backing;
-  /** Told of bytes that are in place. */
-  readonly moved: (bytes: number) => void;
+}
+
+/** An address space that has its mappings. */
+export interface MappedMemory {
+  /** These can be written to until `finishMemory`. */
+  readonly writable: ReadonlySet<VmaEntry>;
+  /** What they are to hold. */
+  readonly pages: readonly PageRange[];
 }
 
 /**
- * Makes every mapping and fills the private ones, when the calls that are put off are made: until then what `plan` has open stays so.
- * Mappings that were filled can be written to until `finishMemory`; result: those.
- * What the task has in memory besides our region goes away, but for what it inherits.
+ * Makes every mapping, when the calls that are put off are made; then the pages can be written. What the task has in memory besides our
+ * region goes away, but for what it inherits.
  */
-export function fillMemory(inside: Inside, plan: MemoryPlan): Set<VmaEntry> {
+export function mapMemory(inside: Inside, plan: MemoryPlan): MappedMemory {
   const { mm, parent } = plan;
   const vmas = mm.vmas.filter((vma) => !is(vma, KERNELS_OWN | VmaStatus.AREA_GUARD));
   const ranges = rangesOf(plan);
@@ -84,8 +85,7 @@ export function fillMemory(inside: Inside, plan: MemoryPlan): Set<VmaEntry> {
       ? { write: ranges, drop: [] }
       : differences(ranges, rangesOf(parent), inherited, parent.comparison);
   for (const { start, end } of drop) inside.later(remote.madvise(asAddress(start), end - start, MADV.MADV_DONTNEED));
-  fill(inside, write, plan);
-  return filled;
+  return { writable: filled, pages: write };
 }
 
 /** Protection, advice, locks and guard regions: the last of a task's memory, when no child will be forked from it any more. */
@@ -166,62 +166,4 @@ function finish(inside: Inside, vma: VmaEntry, isFilled: boolean): void {
       if ((vma.madv & (1n << BigInt(advice))) !== 0n) inside.later(remote.madvise(start, lengthOf(vma), advice));
   if ((vma.flags & MAP.MAP_LOCKED) !== 0)
     inside.later(remote.mlock2(start, lengthOf(vma), vma.lockedOnFault ? MLOCK_ONFAULT : 0));
-}
-
-/** Ranges that follow each other in one file, for one preadv. */
-interface Read {
-  readonly fd: Fd;
-  readonly fileOffset: number;
-  readonly parts: { readonly start: bigint; readonly lengthBytes: number }[];
-  lengthBytes: number;
-}
-
-/** What is much is made at once, so that there are signs of life. */
-function fill(inside: Inside, ranges: readonly PageRange[], { fetch, moved }: MemoryPlan): void {
-  let putOff = 0;
-  for (const { fd, fileOffset, parts, lengthBytes } of gather(ranges)) {
-    const vector = BigUint64Array.from(parts.flatMap((part) => [part.start, BigInt(part.lengthBytes)]));
-    const file = fetch(fd);
-    inside.laterWith(new Uint8Array(vector.buffer), (at) =>
-      expecting(remote.preadv(file, at, parts.length, BigInt(fileOffset), 0n), BigInt(lengthBytes)),
-    );
-    putOff += lengthBytes;
-    if (putOff < MOST_BYTES) continue;
-    inside.flush();
-    moved(putOff);
-    putOff = 0;
-  }
-  // The rest is made with what follows: for a tree of small processes, with that of others.
-  if (putOff > 0) moved(putOff);
-}
-
-function* gather(ranges: readonly PageRange[]): Generator<Read> {
-  let read: Read | undefined;
-  for (const range of ranges) {
-    if (range.source !== "file") continue;
-    let done = 0;
-    const total = range.pageCount * Number(PAGE_SIZE);
-    while (done < total) {
-      const offset = range.fileOffset + done;
-      if (read !== undefined && !continues(read, range.fd, offset)) {
-        yield read;
-        read = undefined;
-      }
-      read ??= { fd: range.fd, fileOffset: offset, parts: [], lengthBytes: 0 };
-      const lengthBytes = Math.min(total - done, MOST_BYTES - read.lengthBytes);
-      read.parts.push({ start: range.vaddr + BigInt(done), lengthBytes });
-      read.lengthBytes += lengthBytes;
-      done += lengthBytes;
-    }
-  }
-  if (read !== undefined) yield read;
-}
-
-function continues(read: Read, fd: Fd, offset: number): boolean {
-  return (
-    read.fd === fd &&
-    read.fileOffset + read.lengthBytes === offset &&
-    read.parts.length < UIO_MAXIOV &&
-    read.lengthBytes < MOST_BYTES
-  );
 }
