@@ -39,11 +39,10 @@ export class Bytes implements ByteSource {
   }
 }
 
-export const u32 = (value: number): Uint8Array => {
-  const bytes = new Uint8Array(4);
-  new DataView(bytes.buffer).setUint32(0, value, true);
-  return bytes;
-};
+const U32_BYTES = 4;
+function writeU32(bytes: Uint8Array, at: number, value: number): void {
+  for (let index = 0; index < U32_BYTES; index++) bytes[at + index] = value >>> (8 * index);
+}
 const readU32 = (bytes: Uint8Array) => new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0, true);
 const hex = (magic: number) => `0x${magic.toString(16).padStart(8, "0")}`;
 
@@ -53,7 +52,10 @@ const magicsOf = ({ head, magic }: RecordKind): readonly number[] =>
 
 /** What a file of this kind starts with. */
 export function encodeHead(kind: RecordKind): Uint8Array {
-  return joined(magicsOf(kind).map(u32));
+  const magics = magicsOf(kind);
+  const head = new Uint8Array(magics.length * U32_BYTES);
+  for (const [index, magic] of magics.entries()) writeU32(head, index * U32_BYTES, magic);
+  return head;
 }
 
 /**
@@ -62,17 +64,10 @@ export function encodeHead(kind: RecordKind): Uint8Array {
  */
 export function encodeRecord<D extends DescMessage>(schema: D, message: MessageShape<D>): Uint8Array {
   const payload = toBinary(schema, message);
-  return joined([u32(payload.length), payload]);
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
+  const record = new Uint8Array(U32_BYTES + payload.length);
+  writeU32(record, 0, payload.length);
+  record.set(payload, U32_BYTES);
+  return record;
 }
 
 /**

@@ -5,7 +5,7 @@ import { SO_DOMAIN, SO_PROTOCOL, SO_TYPE, SOL_SOCKET, type SocketKind } from "..
 import { type PreparedCall, prepared, RepeatedCalls } from "../batch.js";
 import { AT_FDCWD, asFd, asTargetFd, type Fd, type Pid, type TargetFd } from "../brand.js";
 import { SyscallError } from "../errno.js";
-import { own } from "../own-fd.js";
+import { closeAll, own } from "../own-fd.js";
 import { Scope } from "../scope.js";
 import { isSameInode, isSocketIn, STAT_WORDS, type Stat, statIn } from "../stat.js";
 import { sys } from "../syscalls.js";
@@ -73,7 +73,6 @@ interface Table {
 const finding = { getfd: 0, openInfo: 1, calls: 2 };
 const asking = { fstat: 0, read: 1, statAt: 2, getsig: 3, getown: 4, calls: 5 };
 const KIND = [SO_DOMAIN, SO_TYPE, SO_PROTOCOL];
-const closing = { duplicate: 0, info: 1, calls: 2 };
 
 /** Room for the answers, and the calls that fill it: used for one process after the other. */
 class Rows {
@@ -86,7 +85,6 @@ class Rows {
   readonly #find: RepeatedCalls;
   readonly #readLinks: RepeatedCalls;
   readonly #ask: RepeatedCalls;
-  readonly #close: RepeatedCalls;
   /** Of the sockets among them alone, in order. */
   readonly #kinds = new Int32Array(AT_ONCE * KIND.length);
   readonly #askKinds: RepeatedCalls;
@@ -122,7 +120,6 @@ class Rows {
         return prepared.getsockopt(nobody, SOL_SOCKET, name, value, four);
       }),
     );
-    this.#close = all(() => [prepared.close(nobody), prepared.close(nobody)]);
   }
 
   /** Asks all there is to ask. Disposing closes the duplicates. */
@@ -153,8 +150,6 @@ class Rows {
       this.#ask.aim(call + asking.read, 0, info);
       this.#ask.aim(call + asking.getsig, 0, duplicate);
       this.#ask.aim(call + asking.getown, 0, duplicate);
-      this.#close.aim(row * closing.calls + closing.duplicate, 0, duplicate);
-      this.#close.aim(row * closing.calls + closing.info, 0, info);
     }
     this.#ask.run(fds.length * asking.calls);
     this.#askSockets();
@@ -192,8 +187,11 @@ class Rows {
   }
 
   #closeAll(): void {
-    this.#close.run(this.#fds.length * closing.calls);
+    const opened = [...this.#fds.keys()].flatMap((row) =>
+      [finding.getfd, finding.openInfo].map((call) => this.#found(row, call)),
+    );
     this.#fds = [];
+    closeAll(opened.filter((fd) => fd >= 0).map(asFd));
   }
 
   #found = (row: number, call: number): number => this.#find.result(row * finding.calls + call);
