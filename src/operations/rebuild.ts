@@ -250,7 +250,7 @@ export class Rebuilt implements RestoredProcess, Disposable {
   /** When every task has its descriptors: the kernel lets a file be leased only as long as nobody opens it another way. */
   restoreLocks(): void {
     const { descriptors, locks } = this.plan;
-    for (const lock of locks) applyLock(lock, descriptors, this.inside, this.around.context);
+    for (const lock of locks) applyLock(lock, descriptors, this.leader, this.around.context);
   }
 
   createThreads(): void {

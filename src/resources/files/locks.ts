@@ -24,11 +24,10 @@ import {
 } from "../../kernel/abi/fcntl.js";
 import { AT_FDCWD, asTargetFd, type Fd, type Pid } from "../../kernel/brand.js";
 import { SyscallError, unless } from "../../kernel/errno.js";
-import { readStat } from "../../kernel/proc/stat.js";
 import { sys } from "../../kernel/syscalls.js";
-import { StasisError } from "../../report/error.js";
+import { StasisError, type Subject } from "../../report/error.js";
 import type { Inside } from "../../tracee/inside.js";
-import type { DumpContext, OpenFile, RestoreContext } from "../kind.js";
+import type { DumpContext, OpenFile, RestoreContext, RestoredThread } from "../kind.js";
 import { collectOwner } from "./common.js";
 import { refuseFile } from "./refuse.js";
 
@@ -130,7 +129,7 @@ const PLACE = { file: "filelocks.img" } as const;
 export function applyLock(
   lock: FileLockEntry,
   descriptors: readonly FdinfoEntry[],
-  inside: Inside,
+  { inside, process: { pid, comm } }: RestoredThread,
   { files }: RestoreContext,
 ): void {
   try {
@@ -138,15 +137,15 @@ export function applyLock(
     else if (lock.flag !== FL.LEASE) setRange(lock, inside);
     else lease(lock, files.fd(descriptors.find(({ fd }) => fd === lock.fd)?.id ?? 0), inside);
   } catch (cause) {
-    throw cause instanceof SyscallError ? notTaken(lock, inside, cause) : cause;
+    throw cause instanceof SyscallError ? notTaken(lock, { kind: "process", pid, comm }, cause) : cause;
   }
 }
 
-function notTaken({ pid, fd }: FileLockEntry, { tracee }: Inside, cause: SyscallError): StasisError {
+function notTaken({ fd }: FileLockEntry, subject: Subject, cause: SyscallError): StasisError {
   return new StasisError({
     code: "KERNEL_REFUSED",
     doing: "take the file lock again of",
-    subject: { kind: "process", pid: tracee.pid, comm: readStat(tracee.pid)?.comm ?? `${pid}` },
+    subject,
     reason: `${cause.call} of its descriptor ${fd} fails with ${cause.errno}`,
     remedy: "see who else has the file locked or open, in /proc/locks",
     cause,

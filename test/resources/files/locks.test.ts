@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { test } from "node:test";
 import { CriuRequestError } from "../../../src/index.js";
-import { endingWith, startService } from "../../scenarios/round-trip.js";
+import { LOCK_EX, O } from "../../../src/kernel/abi/fcntl.js";
+import { AT_FDCWD } from "../../../src/kernel/brand.js";
+import { own } from "../../../src/kernel/own-fd.js";
+import { sys } from "../../../src/kernel/syscalls.js";
+import { endingWith, roundTrip, startService } from "../../scenarios/round-trip.js";
 import { startProgram } from "../../support/program.js";
 import { provesAfterTrip } from "../../support/proofs.js";
 
@@ -34,4 +39,19 @@ test("without --file-locks a held lock is refused by name", async () => {
   const error = await dumped.then(() => undefined).catch((failure: unknown) => failure);
   assert.ok(error instanceof CriuRequestError);
   assert.match(error.message, /a FLOCK lock is held on it; pass --file-locks, or have the program release it/);
+});
+
+test("a lock that another process has taken meanwhile is named, with the program", async () => {
+  await using service = await startService();
+  await using program = await startProgram("file-locks");
+  using _tree = endingWith(program.pid);
+  using file = own(sys.openat(AT_FDCWD, join(program.directory, "flocked"), O.O_RDWR | O.O_CLOEXEC, 0));
+  const trip = roundTrip(service, program.pid, {
+    options: { fileLocks: true },
+    onNotify: ({ script }) => void (script === "pre-restore" && sys.flock(file.fd, LOCK_EX)),
+  });
+  await assert.rejects(
+    trip,
+    /take the file lock again of pid \d+ "file-locks": flock of its descriptor \d+ fails with EAGAIN; see who else/,
+  );
 });
