@@ -6,6 +6,7 @@ import { fanotifyCalls } from "./abi/fanotify.js";
 import { fcntlCalls } from "./abi/fcntl.js";
 import { fileHandleCalls } from "./abi/file-handle.js";
 import { inotifyCalls } from "./abi/inotify.js";
+import { ioUringCalls } from "./abi/io-uring.js";
 import { mmanCalls } from "./abi/mman.js";
 import { mountCalls } from "./abi/mount.js";
 import { prctlCalls } from "./abi/prctl.js";
@@ -33,6 +34,7 @@ export const syscalls = {
   ...fcntlCalls,
   ...fileHandleCalls,
   ...inotifyCalls,
+  ...ioUringCalls,
   ...mmanCalls,
   ...mountCalls,
   ...prctlCalls,

@@ -23,8 +23,9 @@ import {
 } from "../../../kernel/abi/in.js";
 import { SOCK, type SocketKind, type SocketOption } from "../../../kernel/abi/socket.js";
 import { TCP } from "../../../kernel/abi/tcp.js";
+import { askOptions, readOptions } from "../../../kernel/asked-options.js";
 import type { Fd } from "../../../kernel/brand.js";
-import { askOptions, readOptions, writeInteger, writeOption } from "../../../kernel/socket-options.js";
+import { writeInteger, writeOption } from "../../../kernel/socket-options.js";
 
 export const kindOf = ({ family, type, proto }: InetSkEntry): SocketKind => ({ family, type, protocol: proto });
 

@@ -20,10 +20,11 @@ import { MCAST } from "../../../kernel/abi/multicast.js";
 import * as so from "../../../kernel/abi/socket.js";
 import { AF_UNIX, SOCK, SOL_SOCKET, type SocketKind, type SocketOption } from "../../../kernel/abi/socket.js";
 import { TCP } from "../../../kernel/abi/tcp.js";
+import { askOptions, type KnownOptions } from "../../../kernel/asked-options.js";
 import type { Fd } from "../../../kernel/brand.js";
 import { unless } from "../../../kernel/errno.js";
 import { own } from "../../../kernel/own-fd.js";
-import { askOptions, type KnownOptions, writeOption } from "../../../kernel/socket-options.js";
+import { writeOption } from "../../../kernel/socket-options.js";
 import { sys } from "../../../kernel/syscalls.js";
 import { isMembership, joinAgain } from "./multicast.js";
 

@@ -8,10 +8,11 @@ import {
 } from "../../../images/format/entries.js";
 import { AF_NETLINK, NETLINK, SOL_NETLINK, sockaddr_nl } from "../../../kernel/abi/netlink.js";
 import { POLL, pollfd, SO_PROTOCOL, SOCK, SOL_SOCKET } from "../../../kernel/abi/socket.js";
+import { readOptions } from "../../../kernel/asked-options.js";
 import type { Fd } from "../../../kernel/brand.js";
 import { unless } from "../../../kernel/errno.js";
 import { own } from "../../../kernel/own-fd.js";
-import { integerIn, readInteger, readOption, readOptions, writeInteger } from "../../../kernel/socket-options.js";
+import { integerIn, readInteger, readOption, writeInteger } from "../../../kernel/socket-options.js";
 import { sys } from "../../../kernel/syscalls.js";
 import { StasisError } from "../../../report/error.js";
 import type { FileKind, OpenFile } from "../../kind.js";

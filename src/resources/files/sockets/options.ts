@@ -26,17 +26,12 @@ import {
   SO_SNDTIMEO,
   SOL_SOCKET,
 } from "../../../kernel/abi/socket.js";
+import { type AskedOptions, askOptions } from "../../../kernel/asked-options.js";
 import type { Fd } from "../../../kernel/brand.js";
 import { addressOf } from "../../../kernel/call.js";
 import { i32, i64, type ShapeOf, struct, u16, u64 } from "../../../kernel/declare/struct.js";
 import { errno, unless } from "../../../kernel/errno.js";
-import {
-  type AskedOptions,
-  askOptions,
-  readInteger,
-  writeInteger,
-  writeOption,
-} from "../../../kernel/socket-options.js";
+import { readInteger, writeInteger, writeOption } from "../../../kernel/socket-options.js";
 import { sys } from "../../../kernel/syscalls.js";
 import type { OpenFile } from "../../kind.js";
 import { refuseFile } from "../refuse.js";

@@ -11,9 +11,10 @@ import {
   type VmaEntry,
 } from "../../../images/format/entries.js";
 import { AF_PACKET, PACKET, PACKET_FANOUT, PDI, SOL_PACKET, type tpacket_req3 } from "../../../kernel/abi/packet.js";
+import { readOptions } from "../../../kernel/asked-options.js";
 import type { ShapeOf } from "../../../kernel/declare/struct.js";
 import { type PacketSocketState, packetSocketState } from "../../../kernel/netlink/packet-diag.js";
-import { integerBytes, integerIn, readOptions } from "../../../kernel/socket-options.js";
+import { integerBytes, integerIn } from "../../../kernel/socket-options.js";
 import type { DumpContext, DumpedProcess, FileCommon, FileKind, OpenFile } from "../../kind.js";
 import { refuseFile } from "../refuse.js";
 import { collectSocketOptions } from "./options.js";

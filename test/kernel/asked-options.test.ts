@@ -1,0 +1,111 @@
+// Options of sockets, asked for in lists, by calls and in a ring.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { AF_INET, AF_INET6, IPV6, SOL_IPV6, SOL_TCP } from "../../src/kernel/abi/in.js";
+import {
+  AF_UNIX,
+  SO_ATTACH_FILTER,
+  SO_DOMAIN,
+  SO_KEEPALIVE,
+  SO_LINGER,
+  SO_PEERNAME,
+  SO_PRIORITY,
+  SO_SNDBUF,
+  SO_TYPE,
+  SOCK,
+  SOL_SOCKET,
+  type SocketOption,
+} from "../../src/kernel/abi/socket.js";
+import { TCP } from "../../src/kernel/abi/tcp.js";
+import { Asking } from "../../src/kernel/asked-options.js";
+import { asFd } from "../../src/kernel/brand.js";
+import { SyscallError } from "../../src/kernel/errno.js";
+import { OptionRing, RING_ENTRIES } from "../../src/kernel/option-ring.js";
+import { own } from "../../src/kernel/own-fd.js";
+import { writeInteger } from "../../src/kernel/socket-options.js";
+import { sys } from "../../src/kernel/syscalls.js";
+
+const general: SocketOption[] = [
+  { level: SOL_SOCKET, name: SO_DOMAIN },
+  { level: SOL_SOCKET, name: SO_TYPE },
+  { level: SOL_SOCKET, name: SO_LINGER, sizeBytes: 8 },
+  { level: SOL_SOCKET, name: SO_SNDBUF },
+  { level: SOL_SOCKET, name: SO_KEEPALIVE },
+  { level: SOL_SOCKET, name: SO_PRIORITY },
+  { level: SOL_SOCKET, name: SO_ATTACH_FILTER, sizeBytes: 0 },
+  // A new socket is not connected, and nobody knows the last one.
+  { level: SOL_SOCKET, name: SO_PEERNAME, sizeBytes: 16 },
+  { level: SOL_SOCKET, name: 9999 },
+];
+const ofProtocols: SocketOption[] = [
+  { level: SOL_TCP, name: TCP.NODELAY },
+  { level: SOL_IPV6, name: IPV6.V6ONLY },
+];
+const LISTS = [general, ofProtocols, [{ level: SOL_SOCKET, name: SO_TYPE }]];
+
+function ringOf(t: { skip(reason: string): void }): OptionRing | undefined {
+  try {
+    return new OptionRing();
+  } catch (error) {
+    if (!(error instanceof SyscallError)) throw error;
+    t.skip(error.message);
+    return undefined;
+  }
+}
+
+for (const [title, family, type] of [
+  ["a unix socket", AF_UNIX, SOCK.SOCK_DGRAM],
+  ["a TCP socket", AF_INET, SOCK.SOCK_STREAM],
+  ["a UDP socket of IPv6", AF_INET6, SOCK.SOCK_DGRAM],
+] as const)
+  test(`the ring gives the answers of ${title} that calls give`, (t) => {
+    using ring = ringOf(t);
+    if (ring === undefined) return;
+    using socket = own(sys.socket(family, type, 0));
+    writeInteger(socket.fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+    writeInteger(socket.fd, SOL_SOCKET, SO_PRIORITY, 5);
+    const [called, ringed] = [new Asking(LISTS, undefined), new Asking(LISTS, ring)];
+    // More often than there are entries.
+    for (let times = 0; times < RING_ENTRIES; times++) {
+      const [expected, found] = [called.ask(socket.fd), ringed.ask(socket.fd)];
+      for (const [index, part] of found.entries()) assert.deepEqual(part.copy(), expected[index]?.copy());
+    }
+  });
+
+test("an option that was set tells a socket from a new one", (t) => {
+  using ring = ringOf(t);
+  if (ring === undefined) return;
+  using socket = own(sys.socket(AF_INET, SOCK.SOCK_STREAM, 0));
+  for (const asking of [new Asking(LISTS, undefined), new Asking(LISTS, ring)]) {
+    const usual = asking.ask(socket.fd).map((part) => part.copy());
+    const areUsual = () => asking.ask(socket.fd).map((part, index) => part.equals(usual[index] ?? assert.fail()));
+    assert.deepEqual(areUsual(), [true, true, true]);
+    writeInteger(socket.fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+    assert.deepEqual(areUsual(), [false, true, true]);
+    writeInteger(socket.fd, SOL_TCP, TCP.NODELAY, 1);
+    assert.deepEqual(areUsual(), [false, false, true]);
+    writeInteger(socket.fd, SOL_TCP, TCP.NODELAY, 0);
+    writeInteger(socket.fd, SOL_SOCKET, SO_KEEPALIVE, 0);
+  }
+});
+
+test("more options of a socket than the ring has entries are asked for by calls", (t) => {
+  using ring = ringOf(t);
+  if (ring === undefined) return;
+  using socket = own(sys.socket(AF_INET, SOCK.SOCK_STREAM, 0));
+  const many = Array.from({ length: RING_ENTRIES + 3 }, () => ({ level: SOL_SOCKET, name: SO_TYPE }));
+  const [part] = new Asking([many], ring).ask(socket.fd);
+  assert.deepEqual(
+    many.map((_, index) => part?.integer(index)),
+    many.map(() => SOCK.SOCK_STREAM),
+  );
+});
+
+test("a descriptor that is none is an error, not an option that is not there", (t) => {
+  using ring = ringOf(t);
+  if (ring === undefined) return;
+  for (const asking of [new Asking(LISTS, undefined), new Asking(LISTS, ring)]) {
+    const [part] = asking.ask(asFd(-1));
+    assert.throws(() => part?.integer(0), { name: "SyscallError", errno: "EBADF" });
+  }
+});
