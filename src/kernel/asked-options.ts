@@ -1,9 +1,9 @@
 // Lists of options of a socket, read in one step: those of SOL_SOCKET in a ring where there can be one (option-ring.ts), the others by a list of calls.
 import { SOL_SOCKET, type SocketOption } from "./abi/socket.js";
-import { failureOf, prepared, RepeatedCalls } from "./batch.js";
+import { failureOf, type PreparedCall, prepared, RepeatedCalls } from "./batch.js";
 import { asFd, type Fd } from "./brand.js";
-import { errno } from "./errno.js";
-import { encodeQuestions, type OptionRing, optionRing, RING_ENTRIES } from "./option-ring.js";
+import { type ErrnoName, errno } from "./errno.js";
+import { encodeQuestions, type OptionRing, optionRing, RING_ENTRIES, type RingQuestion } from "./option-ring.js";
 
 /** What the kernel says of an option that a socket of this kind or state does not have. */
 const NOT_THERE: ReadonlySet<number> = new Set([
@@ -14,27 +14,17 @@ const NOT_THERE: ReadonlySet<number> = new Set([
   -errno.EADDRNOTAVAIL,
 ]);
 
-/** One list or several that are asked together. */
-type Lists = readonly (readonly SocketOption[])[];
+/** An option, or getsockname(2) in the place of one. */
+export type SocketQuestion = SocketOption | { readonly name: "own"; readonly sizeBytes: number };
 
 /** Lists as they were asked for before: most are asked of many sockets. */
-const known = new WeakMap<Lists, Asking>();
-const alone = new WeakMap<readonly SocketOption[], Lists>();
+const known = new WeakMap<readonly SocketQuestion[], Asking<"only">>();
 
-/** What it gives, a part for each list, holds until the same lists are asked for again. They should be one object each time. */
-export function askLists(socket: Fd, lists: Lists): readonly AskedOptions[] {
-  const asking = known.get(lists) ?? new Asking(lists, optionRing());
-  known.set(lists, asking);
-  return asking.ask(socket);
-}
-
-/** As askLists, for one list. */
-export function askOptions(socket: Fd, options: readonly SocketOption[]): AskedOptions {
-  const lists = alone.get(options) ?? [options];
-  alone.set(options, lists);
-  const [asked] = askLists(socket, lists);
-  if (asked === undefined) throw new RangeError("a list without answers");
-  return asked;
+/** What it gives holds until the same list is asked for again; a list that is asked for often should be one object. */
+export function askOptions(socket: Fd, only: readonly SocketQuestion[]): AskedOptions {
+  const asking = known.get(only) ?? new Asking({ only }, optionRing());
+  known.set(only, asking);
+  return asking.ask(socket).only;
 }
 
 /** As askOptions: all the values, undefined where the socket does not have the option. */
@@ -61,8 +51,8 @@ interface Room {
   readonly results: Int32Array;
 }
 
-/** Asks sockets for the options of some lists. */
-export class Asking {
+/** Lists, by names, of what sockets are asked for together. */
+export class Asking<K extends string> {
   readonly #room: Room;
   readonly #usual: Uint32Array;
   /** Which of the options are asked for by a call, and which in the ring. */
@@ -71,41 +61,42 @@ export class Asking {
   /** The last one has the kernel go through the ring. */
   readonly #calls: RepeatedCalls;
   readonly #questions: Int32Array;
-  readonly #parts: readonly AskedOptions[];
+  readonly #parts: Readonly<Record<K, AskedOptions>>;
 
   constructor(
-    lists: Lists,
+    lists: Readonly<Record<K, readonly SocketQuestion[]>>,
     private readonly ring: OptionRing | undefined,
   ) {
-    const options = lists.flat();
+    const options = Object.values<readonly SocketQuestion[]>(lists).flat();
     const room = roomFor(options);
     this.#room = room;
     this.#usual = Uint32Array.from(options, ({ sizeBytes = 4 }) => sizeBytes);
-    const inRing = [...options.keys()].filter((index) => ring !== undefined && options[index]?.level === SOL_SOCKET);
-    this.#ringed = inRing.slice(0, RING_ENTRIES);
-    const ringed = new Set(this.#ringed);
-    this.#called = [...options.keys()].filter((index) => !ringed.has(index));
-    const value = (index: number) => room.values[index] ?? new Uint8Array();
-    this.#questions = encodeQuestions(
-      this.#ringed.map((index) => ({ name: options[index]?.name ?? 0, value: value(index) })),
-    );
-    this.#calls = new RepeatedCalls([
-      ...this.#called.map((index) => {
-        const { level = 0, name = 0 } = options[index] ?? {};
-        const length = new Uint8Array(room.lengths.buffer, room.lengths.byteOffset + index * 4, 4);
-        return prepared.getsockopt(asFd(-1), level, name, value(index), length);
-      }),
-      ...(ring === undefined || ringed.size === 0 ? [] : [ring.entering(ringed.size)]),
-    ]);
+    const ringed = new Map<number, RingQuestion>();
+    const called = new Map<number, PreparedCall>();
+    for (const [index, option] of options.entries()) {
+      const value = room.values[index] ?? new Uint8Array();
+      const length = new Uint8Array(room.lengths.buffer, room.lengths.byteOffset + index * 4, 4);
+      const isInRing = ring !== undefined && ringed.size < RING_ENTRIES;
+      if (isInRing && option.name !== "own" && option.level === SOL_SOCKET)
+        ringed.set(index, { name: option.name, value });
+      else called.set(index, callFor(option, value, length));
+    }
+    this.#ringed = [...ringed.keys()];
+    this.#called = [...called.keys()];
+    this.#questions = encodeQuestions([...ringed.values()]);
+    const entering = ring === undefined || ringed.size === 0 ? [] : [ring.entering(ringed.size)];
+    this.#calls = new RepeatedCalls([...called.values(), ...entering]);
     let from = 0;
-    this.#parts = lists.map((list) => {
-      const part = new AskedOptions(room, list, from);
-      from += list.length;
-      return part;
-    });
+    const parts: Partial<Record<K, AskedOptions>> = {};
+    for (const key in lists) {
+      parts[key] = new AskedOptions(room, lists[key], from);
+      from += lists[key].length;
+    }
+    this.#parts = parts as Record<K, AskedOptions>;
   }
 
-  ask(socket: Fd): readonly AskedOptions[] {
+  /** What it gives holds until another socket is asked. */
+  ask(socket: Fd): Readonly<Record<K, AskedOptions>> {
     const { bytes, lengths, results } = this.#room;
     bytes.fill(0);
     lengths.set(this.#usual);
@@ -126,7 +117,12 @@ export class Asking {
   };
 }
 
-function roomFor(options: readonly SocketOption[]): Room {
+const callFor = (question: SocketQuestion, value: Uint8Array | null, length: Uint8Array | null): PreparedCall =>
+  question.name === "own"
+    ? prepared.getsockname(asFd(-1), value, length)
+    : prepared.getsockopt(asFd(-1), question.level, question.name, value, length);
+
+function roomFor(options: readonly SocketQuestion[]): Room {
   const sizes = options.map(({ sizeBytes = 4 }) => sizeBytes);
   const begins: number[] = [];
   let end = 0;
@@ -155,7 +151,7 @@ export class AskedOptions {
   /** `from`: which of the answers is the first one of the list. */
   constructor(
     room: Room,
-    readonly options: readonly SocketOption[],
+    readonly options: readonly SocketQuestion[],
     from: number,
   ) {
     const to = from + options.length;
@@ -183,16 +179,32 @@ export class AskedOptions {
     if (raw >= 0) return true;
     const option = this.options[index];
     if (option === undefined || NOT_THERE.has(raw)) return false;
-    throw failureOf(prepared.getsockopt(asFd(-1), option.level, option.name, null, null), raw);
+    throw failureOf(callFor(option, null, null), raw);
   }
 
   value(index: number): Uint8Array | undefined {
     return this.isThere(index) ? this.#values[index]?.subarray(0, this.#lengths[index]) : undefined;
   }
 
-  /** Of an option that has four bytes. */
-  integer(index: number): number | undefined {
-    return this.isThere(index) ? this.#integers.getInt32(this.#values[index]?.byteOffset ?? 0, true) : undefined;
+  /** Undefined only for that one error. Throws SyscallError. */
+  valueUnless(index: number, expected?: ErrnoName): Uint8Array | undefined {
+    const raw = this.result(index);
+    if (raw >= 0) return this.#values[index]?.subarray(0, this.#lengths[index]);
+    const option = this.options[index];
+    if (option === undefined || (expected !== undefined && raw === -errno[expected])) return undefined;
+    throw failureOf(callFor(option, null, null), raw);
+  }
+
+  /** Of an option that has four bytes, or so many times four. */
+  integer(index: number, word = 0): number | undefined {
+    if (!this.isThere(index) || this.lengthOf(index) < word * 4) return undefined;
+    return this.#integers.getInt32((this.#values[index]?.byteOffset ?? 0) + word * 4, true);
+  }
+
+  /** Of one that every such socket has. Throws SyscallError. */
+  required(index: number): number {
+    this.valueUnless(index);
+    return this.integer(index) ?? 0;
   }
 
   copy(): KnownOptions {

@@ -1,9 +1,8 @@
 // Addresses of internet sockets: `sockaddr_in`, `sockaddr_in6`.
 import { AF_INET, AF_INET6, sockaddr_in, sockaddr_in6 } from "./abi/in.js";
 import { SO_PEERNAME, SOL_SOCKET } from "./abi/socket.js";
-import { failureOf, prepared, RepeatedCalls } from "./batch.js";
-import { asFd, type Fd } from "./brand.js";
-import { errno } from "./errno.js";
+import type { AskedOptions, SocketQuestion } from "./asked-options.js";
+import type { Fd } from "./brand.js";
 import { sys } from "./syscalls.js";
 
 export interface InetAddress {
@@ -52,48 +51,22 @@ export function decodeAddress(from: Uint8Array): InetAddress | undefined {
   return { bytes: sin6_addr, port: sin6_port, scope: sin6_scope_id };
 }
 
-/** Room for the addresses of both ends, and the calls that ask for them: getsockname(2), SO_PEERNAME. */
-class BothEnds {
-  readonly #local: Uint8Array;
-  readonly #peer: Uint8Array;
-  readonly #lengths = new Uint32Array(2);
-  readonly #calls: RepeatedCalls;
+/** What is asked of a socket about its own address and its peer's. */
+const ends = (sizeBytes: number): readonly SocketQuestion[] => [
+  { name: "own", sizeBytes },
+  // Unlike getpeername(2) it also tells when the connection is closed; it refuses more room than the address needs.
+  { level: SOL_SOCKET, name: SO_PEERNAME, sizeBytes },
+];
+const [ENDS_V4, ENDS_V6] = [ends(sockaddr_in.sizeBytes), ends(sockaddr_in6.sizeBytes)];
+export const endsOf = (family: number): readonly SocketQuestion[] => (family === AF_INET6 ? ENDS_V6 : ENDS_V4);
 
-  constructor(readonly sizeBytes: number) {
-    this.#local = new Uint8Array(new ArrayBuffer(sizeBytes));
-    this.#peer = new Uint8Array(new ArrayBuffer(sizeBytes));
-    const length = (index: number) => new Uint8Array(this.#lengths.buffer, index * 4, 4);
-    const nobody = asFd(-1);
-    this.#calls = new RepeatedCalls([
-      prepared.getsockname(nobody, this.#local, length(0)),
-      prepared.getsockopt(nobody, SOL_SOCKET, SO_PEERNAME, this.#peer, length(1)),
-    ]);
-  }
-
-  of(socket: Fd): { readonly local?: InetAddress | undefined; readonly peer?: InetAddress | undefined } {
-    this.#lengths.fill(this.sizeBytes);
-    this.#calls.runFor(socket);
-    const [first, second] = this.#calls.calls;
-    const failure = first && failureOf(first, this.#calls.result(0));
-    if (failure !== undefined) throw failure;
-    const local = decodeAddress(this.#local);
-    if (this.#calls.result(1) === -errno.ENOTCONN) return { local };
-    const unexpected = second && failureOf(second, this.#calls.result(1));
-    if (unexpected !== undefined) throw unexpected;
-    return { local, peer: decodeAddress(this.#peer) };
-  }
-}
-let v4: BothEnds | undefined;
-let v6: BothEnds | undefined;
-
-/**
- * The addresses of a socket and of the one that it is connected to. Of that SO_PEERNAME, unlike getpeername(2), also tells when the connection is
- * closed; it refuses more room than the address needs. Undefined: none.
- */
-export function addressesOf(socket: Fd, family: number): ReturnType<BothEnds["of"]> {
-  v4 ??= new BothEnds(sockaddr_in.sizeBytes);
-  v6 ??= new BothEnds(sockaddr_in6.sizeBytes);
-  return (family === AF_INET6 ? v6 : v4).of(socket);
+/** The answers to `endsOf`. Undefined: none. */
+export function addressesIn(asked: AskedOptions): {
+  readonly local: InetAddress | undefined;
+  readonly peer: InetAddress | undefined;
+} {
+  const [own, peer] = [asked.valueUnless(0), asked.valueUnless(1, "ENOTCONN")];
+  return { local: own && decodeAddress(own), peer: peer && decodeAddress(peer) };
 }
 
 export function bindToAddress(socket: Fd, address: InetAddress): void {

@@ -1,20 +1,21 @@
 // Internet sockets: ip(7), ipv6(7), tcp(7), udp(7), raw(7).
 import { create } from "@bufbuild/protobuf";
 import { type InetSkEntry, InetSkEntrySchema, SkShutdown } from "../../../images/format/entries.js";
-import { AF_INET, AF_INET6, IPV6, SOL_IPV6, SOL_UDP, UDP } from "../../../kernel/abi/in.js";
+import { AF_INET, AF_INET6 } from "../../../kernel/abi/in.js";
 import { SOCK, type SocketKind } from "../../../kernel/abi/socket.js";
 import { TCP_STATE } from "../../../kernel/abi/tcp.js";
-import { addressesOf, isUnspecified, showAddress, unspecified } from "../../../kernel/inet-address.js";
+import { addressesIn, isUnspecified, showAddress, unspecified } from "../../../kernel/inet-address.js";
 import { interfaceName } from "../../../kernel/interface-name.js";
 import { inetShutdowns } from "../../../kernel/netlink/inet-diag.js";
 import { readableWithin } from "../../../kernel/packets.js";
-import { readInteger, readSocketKind } from "../../../kernel/socket-options.js";
+import { readSocketKind } from "../../../kernel/socket-options.js";
 import type { DumpContext, FileCommon, FileKind, OpenFile } from "../../kind.js";
 import { refuseFile } from "../refuse.js";
 import { destinationOf, isConnection, wordsOf } from "./inet-entry.js";
+import { type InetAnswers, InetQuestions } from "./inet-questions.js";
 import { RestoredInetSockets } from "./inet-restored.js";
 import { collectIpOptions, collectTcpOptions } from "./ip-options.js";
-import { MoreOptions } from "./more-options.js";
+import { isPlain, isQueueEmpty } from "./memory-info.js";
 import { Memberships } from "./multicast.js";
 import { collectSocketOptions } from "./options.js";
 import { checkProtocol } from "./protocols.js";
@@ -56,7 +57,8 @@ export const inetSocket: FileKind<"isk"> = {
 
 /** The internet sockets of one dump. */
 export class InetSockets {
-  readonly #moreOptions = new MoreOptions();
+  /** By kind. */
+  readonly #questions = new Map<string, InetQuestions>();
   readonly #peek = new QueuePeek();
   readonly #memberships = new Memberships();
   readonly #shutdowns = new Map<string, Map<number, number>>();
@@ -65,11 +67,25 @@ export class InetSockets {
 
   collect(file: OpenFile, common: FileCommon): InetSkEntry {
     const kind = file.socket ?? readSocketKind(file.duplicate);
+    const { type } = kind;
     checkProtocol(file, kind);
-    const entry = this.#entryOf(file, common, kind);
-    if (kind.type !== SOCK.SOCK_STREAM) this.#collectQueue(file, entry, kind);
+    const questions = this.#questionsTo(kind);
+    const answers = questions.ask(file.duplicate);
+    const entry = this.#entryOf(file, common, kind, answers);
+    entry.moreOpts = [
+      ...questions.more.collect(answers.more, { isConnection: isConnection(entry) }),
+      ...(type === SOCK.SOCK_STREAM || isPlain(answers.memory) ? [] : this.#memberships.collect(file, kind)),
+    ];
+    if (type !== SOCK.SOCK_STREAM) this.#collectQueue(file, entry, kind, answers);
     if (isConnection(entry)) this.#noteConnection(file, entry);
     return entry;
+  }
+
+  #questionsTo(kind: SocketKind): InetQuestions {
+    const key = `${kind.family} ${kind.type} ${kind.protocol}`;
+    const questions = this.#questions.get(key) ?? new InetQuestions(kind);
+    this.#questions.set(key, questions);
+    return questions;
   }
 
   #noteConnection({ duplicate: socket, subject }: OpenFile, entry: InetSkEntry): void {
@@ -86,15 +102,12 @@ export class InetSockets {
     this.context.once(TcpConnections).note({ socket, entry, subject });
   }
 
-  #entryOf(file: OpenFile, common: FileCommon, kind: SocketKind): InetSkEntry {
+  #entryOf(file: OpenFile, common: FileCommon, kind: SocketKind, answers: InetAnswers): InetSkEntry {
     const socket = file.duplicate;
     const { family, type, protocol } = kind;
-    const { local: source = unspecified(family), peer: destination = unspecified(family) } = addressesOf(
-      socket,
-      family,
-    );
+    const { local: source = unspecified(family), peer: destination = unspecified(family) } = addressesIn(answers.ends);
     const isTcp = type === SOCK.SOCK_STREAM;
-    const tcp = isTcp ? collectTcpState(file, this.context.options) : undefined;
+    const tcp = isTcp ? collectTcpState(file, answers.tcpState, this.context.options) : undefined;
     const isConnected = !isUnspecified(destination);
     const entry = create(InetSkEntrySchema, {
       ...common,
@@ -106,16 +119,12 @@ export class InetSockets {
       backlog: tcp?.backlog ?? 0,
       srcAddr: wordsOf(source),
       dstAddr: wordsOf(destination),
-      opts: collectSocketOptions(file),
-      ipOpts: collectIpOptions(socket, kind),
+      opts: collectSocketOptions(file, answers.general),
+      ipOpts: collectIpOptions(socket, kind, answers.ip),
     });
-    if (family === AF_INET6) entry.v6only = readInteger(socket, SOL_IPV6, IPV6.V6ONLY) !== 0;
+    if (family === AF_INET6) entry.v6only = answers.v6only.required(0) !== 0;
     if (source.scope !== 0) entry.ifname = interfaceName(socket, source.scope) ?? "";
-    if (isTcp) entry.tcpOpts = collectTcpOptions(socket);
-    entry.moreOpts = [
-      ...this.#moreOptions.collect(socket, kind, { isConnection: isConnection(entry) }),
-      ...this.#memberships.collect(file, kind),
-    ];
+    if (isTcp) entry.tcpOpts = collectTcpOptions(answers.tcp);
     const shutdown = tcp?.shutdown ?? this.#shutdownOf(file, kind, isConnected);
     if (shutdown !== SkShutdown.NONE) entry.shutdown = shutdown;
     return entry;
@@ -130,12 +139,13 @@ export class InetSockets {
     return known.get(Number(file.stat.ino)) ?? SkShutdown.NONE;
   }
 
-  #collectQueue({ duplicate, subject, link }: OpenFile, { id }: InetSkEntry, kind: SocketKind): void {
+  #collectQueue(file: OpenFile, { id }: InetSkEntry, kind: SocketKind, answers: InetAnswers): void {
     const { context } = this;
+    const { duplicate, subject, link } = file;
     if (isUdp(kind)) {
-      if (readInteger(duplicate, SOL_UDP, UDP.CORK) !== 0)
+      if (answers.cork.required(0) !== 0)
         throw refuseFile(subject, "it is corked (UDP_CORK)", "have the program send what it has written");
-      if (context.isRunning) return;
+      if (context.isRunning || isQueueEmpty(answers.memory)) return;
       for (const datagram of datagramsIn(duplicate, id, kind, this.#peek)) context.once(SocketQueues).add(datagram);
     } else if (readableWithin(duplicate, 0))
       context.log.warn(`${link}: what waits in its queue and was not read is lost, as datagrams may be`);

@@ -23,18 +23,18 @@ import {
 } from "../../../kernel/abi/in.js";
 import { SOCK, type SocketKind, type SocketOption } from "../../../kernel/abi/socket.js";
 import { TCP } from "../../../kernel/abi/tcp.js";
-import { askOptions, readOptions } from "../../../kernel/asked-options.js";
+import { type AskedOptions, askOptions, readOptions } from "../../../kernel/asked-options.js";
 import type { Fd } from "../../../kernel/brand.js";
 import { writeInteger, writeOption } from "../../../kernel/socket-options.js";
 
 export const kindOf = ({ family, type, proto }: InetSkEntry): SocketKind => ({ family, type, protocol: proto });
 
-interface Fields {
+type Fields = {
   readonly freebind: SocketOption;
   readonly pktinfo: SocketOption;
   readonly tos?: SocketOption;
   readonly ttl?: SocketOption;
-}
+};
 const v4: Fields = {
   freebind: { level: SOL_IP, name: IP.FREEBIND },
   pktinfo: { level: SOL_IP, name: IP.PKTINFO },
@@ -59,17 +59,21 @@ function icmpFilter({ family, protocol }: SocketKind): SocketOption | undefined 
   return protocol === IPPROTO.ICMP ? { level: SOL_RAW, name: ICMP_FILTER } : undefined;
 }
 
-/** The options of a table of fields, as one object each time. */
-const lists = new WeakMap<object, readonly SocketOption[]>();
+/** A table of options by the names of their fields. */
+type Fieldwise = Readonly<{ [field: string]: SocketOption | undefined }>;
+/** As a list, one object each time. */
+const lists = new WeakMap<Fieldwise, readonly SocketOption[]>();
+function listOf(fields: Fieldwise): readonly SocketOption[] {
+  const list = lists.get(fields) ?? Object.values(fields).filter((one) => one !== undefined);
+  lists.set(fields, list);
+  return list;
+}
 
 /** The values of options, by the names of their fields; those that are off are left out. */
 function read<K extends string>(
-  socket: Fd,
+  asked: AskedOptions,
   fields: Readonly<Partial<Record<K, SocketOption>>>,
 ): Partial<Record<K, number>> {
-  const list = lists.get(fields) ?? Object.values<SocketOption | undefined>(fields).filter((one) => one !== undefined);
-  lists.set(fields, list);
-  const asked = askOptions(socket, list);
   const found: Partial<Record<K, number>> = {};
   let index = 0;
   for (const key in fields) {
@@ -79,15 +83,20 @@ function read<K extends string>(
   return found;
 }
 
-export function collectIpOptions(socket: Fd, kind: SocketKind): IpOptsEntry {
-  const { freebind, pktinfo, tos, ttl } = read<keyof Fields>(socket, fieldsOf(kind));
+/** What is asked of a socket. */
+export const ipOptions = (kind: SocketKind): readonly SocketOption[] => listOf(fieldsOf(kind));
+
+/** `asked`: the answers to `ipOptions`. */
+export function collectIpOptions(socket: Fd, kind: SocketKind, asked: AskedOptions): IpOptsEntry {
+  const { freebind, pktinfo, tos, ttl } = read<keyof Fields>(asked, fieldsOf(kind));
   const entry = create(IpOptsEntrySchema);
   if (freebind !== undefined) entry.freebind = true;
   if (pktinfo !== undefined) entry.pktinfo = true;
   if (tos !== undefined) entry.tos = tos;
   if (ttl !== undefined) entry.ttl = ttl;
   if (kind.type !== SOCK.SOCK_RAW) return entry;
-  const raw: { hdrincl?: number; nodefrag?: number } = read(socket, rawFields(kind));
+  const fields = rawFields(kind);
+  const raw: { hdrincl?: number; nodefrag?: number } = read(askOptions(socket, listOf(fields)), fields);
   entry.raw = create(IpOptsRawEntrySchema, {
     ...(raw.hdrincl === undefined ? {} : { hdrincl: true }),
     ...(raw.nodefrag === undefined ? {} : { nodefrag: true }),
@@ -129,8 +138,11 @@ const tcp = {
   keepintvl: { level: SOL_TCP, name: TCP.KEEPINTVL },
 } as const;
 
-export function collectTcpOptions(socket: Fd): TcpOptsEntry {
-  const { nodelay, cork, ...keepalive } = read(socket, tcp);
+export const tcpOptions: readonly SocketOption[] = listOf(tcp);
+
+/** `asked`: the answers to `tcpOptions`. */
+export function collectTcpOptions(asked: AskedOptions): TcpOptsEntry {
+  const { nodelay, cork, ...keepalive } = read(asked, tcp);
   return create(TcpOptsEntrySchema, {
     ...(nodelay === undefined ? {} : { nodelay: true }),
     ...(cork === undefined ? {} : { cork: true }),

@@ -20,7 +20,7 @@ import { MCAST } from "../../../kernel/abi/multicast.js";
 import * as so from "../../../kernel/abi/socket.js";
 import { AF_UNIX, SOCK, SOL_SOCKET, type SocketKind, type SocketOption } from "../../../kernel/abi/socket.js";
 import { TCP } from "../../../kernel/abi/tcp.js";
-import { askOptions, type KnownOptions } from "../../../kernel/asked-options.js";
+import { type AskedOptions, askOptions, type KnownOptions } from "../../../kernel/asked-options.js";
 import type { Fd } from "../../../kernel/brand.js";
 import { unless } from "../../../kernel/errno.js";
 import { own } from "../../../kernel/own-fd.js";
@@ -68,60 +68,52 @@ const forUnix = at(SOL_SOCKET, so.SO_PASSPIDFD, so.SO_PASSRIGHTS, so.SO_INQ);
 const forUdp = at(SOL_UDP, UDP.ENCAP, UDP.NO_CHECK6_TX, UDP.NO_CHECK6_RX, UDP.SEGMENT, UDP.GRO);
 const forUdpLite = at(SOL_UDPLITE, UDPLITE.SEND_CSCOV, UDPLITE.RECV_CSCOV);
 
-function optionsOf({ family, type, protocol }: SocketKind, isConnection: boolean): SocketOption[] {
+const byProtocol: Readonly<Record<number, SocketOption[]>> = {
+  [IPPROTO.TCP]: [...forTcp, ...withoutConnection],
+  [IPPROTO.UDP]: forUdp,
+  [IPPROTO.UDPLITE]: [...forUdp, ...forUdpLite],
+};
+
+function optionsOf({ family, type, protocol }: SocketKind): SocketOption[] {
   if (family === AF_UNIX) return [...forUnix, ...forAll];
   const ofRaw = family === AF_INET6 && type === SOCK.SOCK_RAW ? at(SOL_IPV6, IPV6.CHECKSUM) : [];
-  const byProtocol: Readonly<Record<number, SocketOption[]>> = {
-    [IPPROTO.TCP]: isConnection ? forTcp : [...forTcp, ...withoutConnection],
-    [IPPROTO.UDP]: forUdp,
-    [IPPROTO.UDPLITE]: [...forUdp, ...forUdpLite],
-  };
   const ofProtocol = type === SOCK.SOCK_RAW ? ofRaw : (byProtocol[protocol] ?? []);
   const [ofFamily, multicast] = family === AF_INET ? [forV4, multicastV4] : [forV6, multicastV6];
   return [...ofFamily, ...(type === SOCK.SOCK_STREAM ? [] : multicast), ...ofProtocol, ...forAll];
 }
 
-interface Usual {
-  readonly options: readonly SocketOption[];
-  /** What a new socket has; absent: we may not have one. */
-  readonly known: KnownOptions | undefined;
-}
-
-/** Asked of a new socket once for each kind in a dump. */
+/** Options of a kind of socket, and what a new one has; asked for once in a dump. */
 export class MoreOptions {
-  readonly #usual = new Map<string, Usual>();
+  readonly options: readonly SocketOption[];
+  /** Absent: we may not have one. */
+  readonly #usual: KnownOptions | undefined;
 
-  collect(socket: Fd, kind: SocketKind, { isConnection }: { readonly isConnection: boolean }): SocketOptionEntry[] {
-    const { options, known } = this.#usualOf(kind, isConnection);
-    const asked = askOptions(socket, options);
-    if (known !== undefined && asked.equals(known)) return [];
-    return options.flatMap(({ level, name }, index) => {
-      const value = asked.value(index);
-      const same = known?.values[index];
-      if (value === undefined || (same !== undefined && Buffer.compare(value, same) === 0)) return [];
-      return [create(SocketOptionEntrySchema, { level, name, value: value.slice() })];
-    });
-  }
-
-  #usualOf(kind: SocketKind, isConnection: boolean): Usual {
+  constructor(kind: SocketKind) {
     const { family, type, protocol } = kind;
-    const key = `${family} ${type} ${protocol} ${isConnection}`;
-    const known = this.#usual.get(key);
-    if (known !== undefined) return known;
-    const options = optionsOf(kind, isConnection);
+    this.options = optionsOf(kind);
     // EACCES: net.ipv4.ping_group_range leaves us out. Then all of them are saved.
     const number = unless("EACCES", () => sys.socket(family, type | SOCK.SOCK_CLOEXEC, protocol));
     using fresh = number === undefined ? undefined : own(number);
-    const usual = { options, known: fresh && askOptions(fresh.fd, options).copy() };
-    this.#usual.set(key, usual);
-    return usual;
+    this.#usual = fresh && askOptions(fresh.fd, this.options).copy();
+  }
+
+  /** `asked`: the answers to `options`. */
+  collect(asked: AskedOptions, { isConnection }: { readonly isConnection: boolean }): SocketOptionEntry[] {
+    const usual = this.#usual;
+    if (usual !== undefined && asked.equals(usual)) return [];
+    return this.options.flatMap((option, index) => {
+      if (isConnection && withoutConnection.includes(option)) return [];
+      const value = asked.value(index);
+      const same = usual?.values[index];
+      if (value === undefined || (same !== undefined && Buffer.compare(value, same) === 0)) return [];
+      return [create(SocketOptionEntrySchema, { level: option.level, name: option.name, value: value.slice() })];
+    });
   }
 }
 
 /** An image may not set whatever it likes. */
 export const isCarried = (kind: SocketKind, entry: SocketOptionEntry): boolean =>
-  isMembership(kind, entry) ||
-  optionsOf(kind, false).some(({ level, name }) => level === entry.level && name === entry.name);
+  isMembership(kind, entry) || optionsOf(kind).some(({ level, name }) => level === entry.level && name === entry.name);
 
 /** Throws SyscallError where this kernel does not take one. */
 export function applyMoreOptions(socket: Fd, entries: readonly SocketOptionEntry[]): void {

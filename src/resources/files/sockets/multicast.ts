@@ -48,8 +48,7 @@ export class Memberships {
     return { level, question: questionFor(membership), call };
   }
 
-  collect(file: OpenFile, { family, type }: SocketKind): SocketOptionEntry[] {
-    if (type === SOCK.SOCK_STREAM) return [];
+  collect(file: OpenFile, { family }: SocketKind): SocketOptionEntry[] {
     // A socket of IPv6 may be in groups of IPv4, too.
     const groups = this.#groups.filter(({ level }) => family === AF_INET6 || level === SOL_IP);
     return groups.flatMap((group) => this.#filterOf(file, group) ?? []);

@@ -25,6 +25,7 @@ import {
   SO_SNDBUFFORCE,
   SO_SNDTIMEO,
   SOL_SOCKET,
+  type SocketOption,
 } from "../../../kernel/abi/socket.js";
 import { type AskedOptions, askOptions } from "../../../kernel/asked-options.js";
 import type { Fd } from "../../../kernel/brand.js";
@@ -65,7 +66,8 @@ const kept = { ...switches, ...numbers } as const;
 const KEPT = keysOf(kept);
 const SWITCHES = keysOf(switches);
 const NUMBERS = keysOf({ ...numbers, soSndbuf: SO_SNDBUF, soRcvbuf: SO_RCVBUF });
-const ASKED = [
+/** What is asked of a socket. */
+export const socketOptions: readonly SocketOption[] = [
   { level: SOL_SOCKET, name: SO_LINGER, sizeBytes: linger.sizeBytes },
   { level: SOL_SOCKET, name: SO_SNDTIMEO, sizeBytes: timeval.sizeBytes },
   { level: SOL_SOCKET, name: SO_RCVTIMEO, sizeBytes: timeval.sizeBytes },
@@ -81,8 +83,11 @@ const FIRST_NUMBER = FIRST_SWITCH + SWITCHES.length;
 const [SEND_BUFFER, RECEIVE_BUFFER] = [FIRST_SWITCH + KEPT.length, FIRST_SWITCH + KEPT.length + 1];
 const nothing = new Uint8Array(timeval.sizeBytes);
 
-export function collectSocketOptions(file: OpenFile): SkOptsEntry {
-  const asked = askOptions(file.duplicate, ASKED);
+/** `asked`: the answers to `socketOptions`. */
+export function collectSocketOptions(
+  file: OpenFile,
+  asked: AskedOptions = askOptions(file.duplicate, socketOptions),
+): SkOptsEntry {
   const sendTimeout = timeval.decode(asked.value(SEND_TIMEOUT) ?? nothing);
   const receiveTimeout = timeval.decode(asked.value(RECEIVE_TIMEOUT) ?? nothing);
   const entry = create(SkOptsEntrySchema, {
@@ -118,7 +123,7 @@ export function collectSocketOptions(file: OpenFile): SkOptsEntry {
  * IP_TOS moves SO_PRIORITY. Throws SyscallError for what the kernel does not allow us: a mark without CAP_NET_ADMIN, a device that is gone.
  */
 export function applySocketOptions(socket: Fd, entry: SkOptsEntry): void {
-  const now = askOptions(socket, ASKED);
+  const now = askOptions(socket, socketOptions);
   applyBuffers(socket, entry, now);
   applyTimeout(socket, SO_SNDTIMEO, now.value(SEND_TIMEOUT), {
     seconds: entry.soSndTmoSec,

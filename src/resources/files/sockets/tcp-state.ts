@@ -1,9 +1,9 @@
 // Where a TCP socket is in its life, asked without disturbing it: TCP_INFO and poll(2).
 import { SkShutdown } from "../../../images/format/entries.js";
 import { SOL_TCP } from "../../../kernel/abi/in.js";
-import { POLL, pollfd } from "../../../kernel/abi/socket.js";
+import { POLL, pollfd, type SocketOption } from "../../../kernel/abi/socket.js";
 import { TCP, TCP_STATE, tcp_info } from "../../../kernel/abi/tcp.js";
-import { readOptions } from "../../../kernel/asked-options.js";
+import type { AskedOptions } from "../../../kernel/asked-options.js";
 import type { Fd } from "../../../kernel/brand.js";
 import { sys } from "../../../kernel/syscalls.js";
 import type { DumpOptions } from "../../../options/views.js";
@@ -18,7 +18,8 @@ export interface TcpState {
   readonly shutdown: SkShutdown;
 }
 
-const ASKED = [
+/** What is asked of a socket. */
+export const tcpState: readonly SocketOption[] = [
   { level: SOL_TCP, name: TCP.INFO, sizeBytes: tcp_info.sizeBytes },
   { level: SOL_TCP, name: TCP.ULP, sizeBytes: 16 },
 ];
@@ -26,11 +27,10 @@ const ASKED = [
 /** States in which our side has sent its FIN. */
 const SENT_FIN: readonly number[] = [TCP_STATE.FIN_WAIT1, TCP_STATE.FIN_WAIT2, TCP_STATE.CLOSING, TCP_STATE.LAST_ACK];
 
-/** Refuses what cannot be carried over in any case; connections that need an option are refused by who reads them. */
-export function collectTcpState(file: OpenFile, options: DumpOptions): TcpState {
+/** `asked`: the answers to `tcpState`. Refuses what cannot be carried over in any case; connections that need an option are refused by who reads them. */
+export function collectTcpState(file: OpenFile, asked: AskedOptions, options: DumpOptions): TcpState {
   const { duplicate, subject } = file;
-  const [told = new Uint8Array(), upperLayer] = readOptions(duplicate, ASKED);
-  const info = tcp_info.decode(told);
+  const info = tcp_info.decode(asked.value(0) ?? new Uint8Array());
   const state = info.tcpi_state;
   const isListening = state === TCP_STATE.LISTEN;
   if (isListening && info.tcpi_unacked > 0 && !options.skipInFlight)
@@ -39,7 +39,7 @@ export function collectTcpState(file: OpenFile, options: DumpOptions): TcpState 
       `${info.tcpi_unacked} connections wait to be accepted`,
       "have the program accept them, or pass --skip-in-flight to have them dropped",
     );
-  checkUpperLayer(upperLayer, subject);
+  checkUpperLayer(asked.value(1), subject);
   return {
     state,
     backlog: isListening ? info.tcpi_sacked : 0,

@@ -18,18 +18,20 @@ import {
   TCP_CLOSE,
   TCP_ESTABLISHED,
   TCP_LISTEN,
+  ucred,
 } from "../../../kernel/abi/socket.js";
+import type { AskedOptions } from "../../../kernel/asked-options.js";
 import { UnixDiag, type UnixSocketState } from "../../../kernel/netlink/unix-diag.js";
-import { peerCredentials } from "../../../kernel/packets.js";
 import { StasisError, type Subject } from "../../../report/error.js";
 import type { DumpContext, FileCommon, FileKind, OpenFile } from "../../kind.js";
 import { refuseFile } from "../refuse.js";
-import { isCarried, MoreOptions } from "./more-options.js";
+import { isCarried } from "./more-options.js";
 import { collectSocketOptions } from "./options.js";
 import { QueuePeek } from "./queue-peek.js";
 import { SocketQueues } from "./queues.js";
 import { collectName } from "./unix-name.js";
 import { checkOutside, outsideEntry } from "./unix-outside.js";
+import { UnixQuestions } from "./unix-questions.js";
 import { messageOf } from "./unix-queue.js";
 import { RestoredUnixSockets } from "./unix-restored.js";
 
@@ -77,7 +79,8 @@ interface Collected {
 export class UnixSockets {
   readonly #sockets = new Map<number, Collected>();
   readonly #peek = new QueuePeek();
-  readonly #moreOptions = new MoreOptions();
+  /** By type. */
+  readonly #questions = new Map<number, UnixQuestions>();
   /** Sockets of other programs that have an entry. */
   readonly #outside = new Set<number>();
   #opened: UnixDiag | undefined;
@@ -96,15 +99,25 @@ export class UnixSockets {
       throw refuseFile(file.subject, "it is in another network namespace, which is not supported yet", CLOSE_IT);
     const { serviceSocket } = this.context;
     const isService = serviceSocket !== undefined && state.peer === Number(serviceSocket);
-    const entry = isService ? closedEntry(ino, state, common, file) : entryOf(ino, state, common, file);
+    const questions = this.#questionsTo(state.type);
+    const { general, more, credentials } = questions.ask(file.duplicate);
+    const entry = isService
+      ? closedEntry(ino, state, common, file, general)
+      : entryOf(ino, state, common, file, general);
     if (isService) return entry;
-    const credentials = peerCredentials(file.duplicate);
-    if (credentials.pid !== 0) entry.peerCredentials = create(SocketCredentialsSchema, credentials);
-    entry.moreOpts = this.#moreOptions.collect(file.duplicate, kindOf(entry), { isConnection: false });
+    const { pid, uid, gid } = ucred.decode(credentials.valueUnless(0) ?? new Uint8Array());
+    if (pid !== 0) entry.peerCredentials = create(SocketCredentialsSchema, { pid, uid, gid });
+    entry.moreOpts = questions.more.collect(more, { isConnection: false });
     this.#sockets.set(ino, { entry, state, subject: file.subject });
     if (this.context.isRunning) return entry;
     if (mayHaveQueue(state)) this.#collectQueue(file, entry, state);
     return entry;
+  }
+
+  #questionsTo(type: number): UnixQuestions {
+    const questions = this.#questions.get(type) ?? new UnixQuestions(type);
+    this.#questions.set(type, questions);
+    return questions;
   }
 
   #collectQueue(file: OpenFile, { id }: UnixSkEntry, { type }: UnixSocketState): void {
@@ -180,7 +193,13 @@ function mayHaveQueue({ state, type, receiveQueue }: UnixSocketState): boolean {
   return state === TCP_ESTABLISHED || type === SOCK.SOCK_DGRAM;
 }
 
-function entryOf(ino: number, state: UnixSocketState, common: FileCommon, file: OpenFile): UnixSkEntry {
+function entryOf(
+  ino: number,
+  state: UnixSocketState,
+  common: FileCommon,
+  file: OpenFile,
+  asked: AskedOptions,
+): UnixSkEntry {
   const entry = create(UnixSkEntrySchema, {
     ...common,
     ino,
@@ -190,7 +209,7 @@ function entryOf(ino: number, state: UnixSocketState, common: FileCommon, file: 
     // Of a listening socket the length of its queue is the room that it has: sock_diag tells it in the place of sendQueue.
     backlog: state.state === TCP_LISTEN ? state.sendQueue : 0,
     peer: state.peer ?? 0,
-    opts: collectSocketOptions(file),
+    opts: collectSocketOptions(file, asked),
     name: state.name,
     ...collectName(file.duplicate, state.name),
   });
@@ -198,9 +217,15 @@ function entryOf(ino: number, state: UnixSocketState, common: FileCommon, file: 
   return entry;
 }
 
-function closedEntry(ino: number, state: UnixSocketState, common: FileCommon, file: OpenFile): UnixSkEntry {
+function closedEntry(
+  ino: number,
+  state: UnixSocketState,
+  common: FileCommon,
+  file: OpenFile,
+  asked: AskedOptions,
+): UnixSkEntry {
   const uflags = UnixSocketFlag.SERVICE;
-  const entry = entryOf(ino, { ...state, name: new Uint8Array(), shutdown: 0 }, common, file);
+  const entry = entryOf(ino, { ...state, name: new Uint8Array(), shutdown: 0 }, common, file, asked);
   return Object.assign(entry, { state: TCP_CLOSE, uflags, peer: 0, backlog: 0 });
 }
 

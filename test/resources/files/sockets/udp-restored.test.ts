@@ -9,7 +9,8 @@ import {
 } from "../../../../src/images/format/entries.js";
 import { AF_INET, IPPROTO } from "../../../../src/kernel/abi/in.js";
 import { SOCK } from "../../../../src/kernel/abi/socket.js";
-import { addressesOf, bindToAddress } from "../../../../src/kernel/inet-address.js";
+import { askOptions } from "../../../../src/kernel/asked-options.js";
+import { addressesIn, bindToAddress, endsOf } from "../../../../src/kernel/inet-address.js";
 import { own } from "../../../../src/kernel/own-fd.js";
 import { sys } from "../../../../src/kernel/syscalls.js";
 import { wordsOf } from "../../../../src/resources/files/sockets/inet-entry.js";
@@ -23,7 +24,7 @@ function delivered(count: number, portOf: (real: number) => number): string[] {
   const log = { error: nothing, info: nothing, debug: nothing, warn: (text: string) => void told.push(text) };
   using socket = own(sys.socket(AF_INET, SOCK.SOCK_DGRAM | SOCK.SOCK_CLOEXEC, 0));
   bindToAddress(socket.fd, loopback(0));
-  const srcPort = portOf(addressesOf(socket.fd, AF_INET).local?.port ?? 0);
+  const srcPort = portOf(addressesIn(askOptions(socket.fd, endsOf(AF_INET))).local?.port ?? 0);
   const entry = create(InetSkEntrySchema, {
     ...{ family: AF_INET, type: SOCK.SOCK_DGRAM, proto: IPPROTO.UDP, srcPort, srcAddr: wordsOf(loopback(0)) },
     opts: create(SkOptsEntrySchema),
