@@ -5,18 +5,14 @@
 import type { MmEntry, VmaEntry } from "../../images/format/entries.js";
 import { VmaStatus } from "../../images/format/numbers.js";
 import type { PageRange, PagesReader } from "../../images/pages/read.js";
-import { HUGE_MASK, MADV, MAP, MLOCK_ONFAULT, PAGE_SIZE, PROT } from "../../kernel/abi/mman.js";
-import { asAddress, type Fd, NO_TARGET_FD, type TargetFd } from "../../kernel/brand.js";
+import { MADV, MAP, MLOCK_ONFAULT, PAGE_SIZE, PROT } from "../../kernel/abi/mman.js";
+import { asAddress } from "../../kernel/brand.js";
 import type { Inside } from "../../tracee/inside.js";
-import { expecting, type RemoteCall, remote } from "../../tracee/program.js";
+import { remote } from "../../tracee/program.js";
 import { REGION_BYTES } from "../../tracee/seed.js";
 import { type Comparison, differences, type Span } from "./inherit.js";
+import { type Backing, type Fetch, mapAll } from "./map.js";
 import { isShmVma } from "./shm-attach.js";
-
-/** Fetches a descriptor of ours into the target: the same one each time for the same descriptor. */
-export type Fetch = (ours: Fd) => TargetFd;
-/** Our descriptor for the file or shared memory behind a mapping. */
-export type Backing = (vma: VmaEntry) => Fd | undefined;
 
 /** Where user space ends on x86-64 with four levels of page tables. */
 const TASK_SIZE = 0x7ffffffff000n;
@@ -76,7 +72,7 @@ export function mapMemory(inside: Inside, plan: MemoryPlan): MappedMemory {
   clearAllBut(inside, inherited);
   const mapped = vmas.filter((vma) => !kept.has(vma) && !isShmVma(vma));
   inside.streaming(() => {
-    for (const vma of mapped) inside.later(mapCall(vma, filled.has(vma), plan));
+    mapAll(inside, mapped, { ...plan, protectionOf: (vma) => whileFilled(vma, filled.has(vma)) });
   });
   for (const vma of inherited)
     inside.later(remote.mprotect(asAddress(vma.start), lengthOf(vma), whileFilled(vma, filled.has(vma))));
@@ -138,24 +134,6 @@ function vmasWithPages(vmas: readonly VmaEntry[], ranges: readonly PageRange[]):
 /** The protection while its pages are read in: the kernel refuses to copy into memory that the task could not write. */
 const whileFilled = (vma: VmaEntry, isFilled: boolean) =>
   isFilled ? vma.prot | PROT.PROT_WRITE | PROT.PROT_READ : vma.prot;
-
-function mapCall(
-  vma: VmaEntry,
-  isFilled: boolean,
-  { fetch, backing }: Pick<MemoryPlan, "fetch" | "backing">,
-): RemoteCall {
-  const ours = backing(vma);
-  const anonymous = ours === undefined;
-  // MAP_DROPPABLE is a type of its own, in place of MAP_PRIVATE.
-  const type = (vma.flags & MAP.MAP_DROPPABLE) !== 0 ? MAP.MAP_DROPPABLE : MAP.MAP_SHARED | MAP.MAP_PRIVATE;
-  const kept = vma.flags & (type | MAP.MAP_GROWSDOWN | MAP.MAP_NORESERVE);
-  const huge = (vma.flags & MAP.MAP_HUGETLB) === 0 ? 0 : MAP.MAP_HUGETLB | (vma.flags & HUGE_MASK);
-  const flags = kept | MAP.MAP_FIXED_NOREPLACE | (anonymous ? MAP.MAP_ANONYMOUS | huge : 0);
-  const fd = anonymous ? NO_TARGET_FD : fetch(ours);
-  const start = asAddress(vma.start);
-  const call = remote.mmap(start, lengthOf(vma), whileFilled(vma, isFilled), flags, fd, anonymous ? 0n : vma.pgoff);
-  return expecting(call, BigInt.asIntN(64, vma.start));
-}
 
 /** Sets protection, advice and locks, when the contents are in place. */
 function finish(inside: Inside, vma: VmaEntry, isFilled: boolean): void {

@@ -43,3 +43,6 @@ provesAfterTrip("memory of a program that ran on after its dump", {
   "private-memory": { proves: privateMemory, leaveRunning: true },
   "shared-memory": { proves: sharedMemory, leaveRunning: true },
 });
+provesAfterTrip("hundreds of mappings side by side", {
+  neighbours: { proves: { contents: "each has its contents" } },
+});
