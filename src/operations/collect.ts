@@ -197,7 +197,7 @@ export class CollectedTree implements Disposable {
     const { pid, threads, memory, status } = process;
     this.#collected.push({
       ...{ pid, threads, memory, foothold, pagemap, mm },
-      ownBytes: status.rssAnonBytes,
+      ownBytes: status.rssAnonBytes + status.swappedBytes,
       isConfined: status.seccomp !== SECCOMP_MODE.DISABLED,
       isSubreaper: core.tc?.childSubreaper === true,
     });

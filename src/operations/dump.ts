@@ -51,7 +51,7 @@ export function dump(request: DumpRequest): DumpOutcome {
     using memory = new SavedMemory(tree, images, request);
     const early = options.finalState === "run" && memory.copyProcesses();
     memory.saveShared();
-    if (!early) memory.savePrivate();
+    memory.saveFrozen();
     // What dies need not be left first.
     if (options.finalState !== "kill") tree.leave();
     if (early) {
@@ -59,7 +59,7 @@ export function dump(request: DumpRequest): DumpOutcome {
       letGo();
     }
     const frozenUs = clock.lapUs();
-    if (early) memory.savePrivate();
+    memory.saveCopies();
     tree.noteStops();
     images.commit(inventory(tree, options), { durable: false });
     consult(request, "post-dump");

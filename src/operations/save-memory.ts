@@ -1,4 +1,5 @@
-// The memory of a collected tree, into pages-N.img. When the tree is to run on, it waits only for a fork of each process: a deputy with a copy.
+// The memory of a collected tree, into pages-N.img. When the tree is to run on, it waits only for a fork of each process: a deputy with a copy;
+// of a small process it waits for the memory itself.
 
 import type { ImageDirectory } from "../images/directory.js";
 import type { MmEntry, VmaEntry } from "../images/format/entries.js";
@@ -27,6 +28,8 @@ interface Copy {
 
 /** From here on pipes are worth their making, and a deputy of a process that stays frozen is worth its clone. */
 const MUCH_BYTES = 4 << 20;
+/** Up to here memory is read sooner than a deputy is made. */
+const FEW_BYTES = 2 << 20;
 
 export class SavedMemory implements Disposable {
   readonly #scope = new Scope();
@@ -45,10 +48,11 @@ export class SavedMemory implements Disposable {
     for (const { ownBytes } of tree.collected) this.#meter.expect(ownBytes);
   }
 
-  /** A copy of every process. False: not possible here, the tree must stay frozen while its memory is written. */
+  /** A copy of every process with much memory. False: not possible here, the tree must stay frozen while its memory is written. */
   copyProcesses(): boolean {
-    if (this.#obstacle !== undefined) return this.#noCopies(this.#obstacle);
-    return this.tree.collected.every((collected) => this.#copyProcess(collected));
+    const large = this.tree.collected.filter(({ ownBytes }) => ownBytes > FEW_BYTES);
+    if (large.length > 0 && this.#obstacle !== undefined) return this.#noCopies(this.#obstacle);
+    return large.every((collected) => this.#copyProcess(collected));
   }
 
   #copyProcess(collected: Collected): boolean {
@@ -88,14 +92,15 @@ export class SavedMemory implements Disposable {
     this.#meter.moved(Number(this.sharedPagesWritten * PAGE_SIZE));
   }
 
-  /** From the copies where there are any, else from the processes themselves. */
-  savePrivate(): void {
+  /** Of the processes of which there is no copy. */
+  saveFrozen(): void {
+    for (const collected of this.tree.collected) if (!this.#copies.has(collected)) this.#saveFrozen(collected);
+  }
+
+  /** From the copies: the tree may run. */
+  saveCopies(): void {
     for (const { deputy } of this.#copies.values()) deputy.settle();
-    for (const collected of this.tree.collected) {
-      const copy = this.#copies.get(collected);
-      if (copy === undefined) this.#saveFrozen(collected);
-      else this.#saveCopy(collected, copy);
-    }
+    for (const [collected, copy] of this.#copies) this.#saveCopy(collected, copy);
     this.#meter.finish();
   }
 

@@ -47,6 +47,8 @@ export interface TaskStatus {
   readonly coredumping: boolean;
   /** Private memory that is resident; 0: it has none of its own (zombie). */
   readonly rssAnonBytes: number;
+  /** Private memory that is in swap space. */
+  readonly swappedBytes: number;
   /** Locked into memory: mlock(2). */
   readonly lockedBytes: number;
 }
@@ -97,6 +99,7 @@ export function parseStatus(text: string): TaskStatus {
     seccomp: rows.number("Seccomp", "0"),
     coredumping: rows.number("CoreDumping", "0") === 1,
     rssAnonBytes: rows.kiB("RssAnon") * 1024,
+    swappedBytes: rows.kiB("VmSwap") * 1024,
     lockedBytes: rows.kiB("VmLck") * 1024,
     ...(kthread === undefined ? {} : { kthread: kthread === "1" }),
     ...(seccompFilters === undefined ? {} : { seccompFilters: Number(seccompFilters) }),

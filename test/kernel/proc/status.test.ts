@@ -74,6 +74,7 @@ test("the lines of status are those of the man page", () => {
     thpEnabled: true,
     coredumping: false,
     rssAnonBytes: 1948 * 1024,
+    swappedBytes: 0,
     lockedBytes: 132 * 1024,
   });
 });
