@@ -12,8 +12,10 @@ import {
   f_owner_uids,
   O,
 } from "../../kernel/abi/fcntl.js";
+import { prepared } from "../../kernel/batch.js";
 import type { Fd, TargetFd } from "../../kernel/brand.js";
 import { unless } from "../../kernel/errno.js";
+import { PutOff } from "../../kernel/put-off.js";
 import { sys } from "../../kernel/syscalls.js";
 import type { Inside } from "../../tracee/inside.js";
 
@@ -55,6 +57,14 @@ export function applyCommon(file: Fd, flags: number, owner: FownEntry | undefine
   if ((flags & O.O_PATH) !== 0) return;
   if (owner !== undefined) applyOwner(file, owner);
   sys.fcntlSet(file, F_SETFL, flags & SETTABLE);
+}
+
+/** As applyCommon, but for the owner, of files that were opened together. */
+export function applyFlags(files: readonly (Fd | undefined)[], entries: readonly { readonly flags: number }[]): void {
+  const putOff = new PutOff();
+  for (const [index, file] of files.entries())
+    if (file !== undefined) putOff.later(prepared.fcntlSet(file, F_SETFL, (entries[index]?.flags ?? 0) & SETTABLE));
+  putOff.now();
 }
 
 export function applyOwner(file: Fd, { signum, pid, pidType }: FownEntry): void {

@@ -1,30 +1,35 @@
 // Internet sockets on a restore: all at once, before a task has any, since two that share an address need each other's consent.
 import { isFieldSet } from "@bufbuild/protobuf";
 import { type InetSkEntry, InetSkEntrySchema, SkShutdown } from "../../../images/format/entries.js";
-import { AF_INET, AF_INET6, IPPROTO, IPV6, SOL_IP, SOL_IPV6, SOL_TCP } from "../../../kernel/abi/in.js";
-import { SHUT_RD, SHUT_RDWR, SO_REUSEADDR, SO_REUSEPORT, SOCK, SOL_SOCKET } from "../../../kernel/abi/socket.js";
-import { TCP, TCP_REPAIR, TCP_STATE } from "../../../kernel/abi/tcp.js";
-import type { Fd } from "../../../kernel/brand.js";
-import { SyscallError, unless } from "../../../kernel/errno.js";
+import { AF_INET6, IPPROTO, IPV6, SOL_IP, SOL_IPV6, SOL_TCP } from "../../../kernel/abi/in.js";
 import {
-  bindToAddress,
-  connectToAddress,
-  type InetAddress,
-  isUnspecified,
-  showAddress,
-} from "../../../kernel/inet-address.js";
+  SHUT_RD,
+  SHUT_RDWR,
+  SO_REUSEADDR,
+  SO_REUSEPORT,
+  SOCK,
+  SOL_SOCKET,
+  type SocketKind,
+} from "../../../kernel/abi/socket.js";
+import { TCP, TCP_REPAIR, TCP_STATE } from "../../../kernel/abi/tcp.js";
+import { failureOf, prepared, runTogether } from "../../../kernel/batch.js";
+import { asFd, type Fd } from "../../../kernel/brand.js";
+import { SyscallError, unless } from "../../../kernel/errno.js";
+import { encodeAddress, type InetAddress, isUnspecified, showAddress } from "../../../kernel/inet-address.js";
 import { interfaceIndex } from "../../../kernel/interface-name.js";
 import { type OwnFd, own } from "../../../kernel/own-fd.js";
-import { readInteger, writeInteger } from "../../../kernel/socket-options.js";
+import { except, PutOff } from "../../../kernel/put-off.js";
+import { integerBytes, writeInteger } from "../../../kernel/socket-options.js";
 import { sys } from "../../../kernel/syscalls.js";
 import { StasisError } from "../../../report/error.js";
 import type { RestoreContext } from "../../kind.js";
 import { destinationOf, isConnection, sourceOf } from "./inet-entry.js";
+import { type UsualInet, usualInet } from "./inet-usual.js";
 import { validateInet } from "./inet-validate.js";
 import { applyIpOptions, applyTcpOptions, kindOf } from "./ip-options.js";
 import { applyMoreOptions } from "./more-options.js";
 import { openNetwork } from "./network-lock.js";
-import { applySocketOptions } from "./options.js";
+import { applySocketOptions, isAsUsual } from "./options.js";
 import { RestoredQueues } from "./queues.js";
 import { buildConnection } from "./tcp-build.js";
 import { finsOf } from "./tcp-fins.js";
@@ -39,6 +44,8 @@ export class RestoredInetSockets {
   /** Ours until they are asked for. */
   readonly #owned = new Map<InetSkEntry, OwnFd>();
   readonly #streams = new Map<InetSkEntry, TcpStream>();
+  /** By kind. */
+  readonly #usual = new Map<string, UsualInet>();
   #isBuilt = false;
 
   constructor(private readonly context: RestoreContext) {}
@@ -48,6 +55,11 @@ export class RestoredInetSockets {
     validateInet(entry, options);
     this.#entries.push(entry);
     if (isConnection(entry) && !options.tcpClose) this.#streams.set(entry, readStreamImage(images, entry));
+  }
+
+  /** Neither somebody else's nor a connection. */
+  isOwn(entry: InetSkEntry): boolean {
+    return !this.context.inherited.has(`socket:[${entry.ino}]`) && !this.#streams.has(entry);
   }
 
   open(entry: InetSkEntry): Fd {
@@ -64,26 +76,39 @@ export class RestoredInetSockets {
     this.#isBuilt = true;
     // The kernel finds the youngest of several datagram sockets with one address: inode numbers tell their order.
     const others = this.#entries.filter((entry) => !isConnection(entry)).sort((a, b) => a.ino - b.ino);
-    for (const entry of others) this.#makeUnconnected(entry);
+    const putOff = new PutOff();
+    for (const [entry, socket] of this.#newOnes(others)) this.#makeUnconnected(entry, socket, putOff);
+    putOff.now();
     for (const entry of this.#entries) if (isConnection(entry)) this.#makeConnection(entry);
-    for (const [entry, socket] of this.#made) if (!this.#streams.has(entry)) settleReuse(socket, entry);
+    for (const [entry, socket] of this.#made) if (!this.#streams.has(entry)) settleReuse(socket, entry, putOff);
+    putOff.now();
   }
 
-  #makeUnconnected(entry: InetSkEntry): void {
-    const socket = this.#new(entry);
-    applyOptions(socket, entry);
-    bindAgain(socket, entry);
-    if (entry.state === TCP_STATE.LISTEN) sys.listen(socket, entry.backlog);
+  #makeUnconnected(entry: InetSkEntry, socket: Fd, putOff: PutOff): void {
+    applyOptions(socket, entry, this.#usualOf(kindOf(entry)));
+    bindAgain(socket, entry, putOff);
+    if (entry.state === TCP_STATE.LISTEN) putOff.later(prepared.listen(socket, entry.backlog));
     const destination = destinationOf(entry);
-    if (entry.type !== SOCK.SOCK_STREAM && !isUnspecified(destination)) connectAgain(socket, entry, destination);
-    if (isUdp(kindOf(entry)))
-      deliverAgain(socket, entry, this.context.once(RestoredQueues).of(entry.id), this.context.log);
+    if (entry.type !== SOCK.SOCK_STREAM && !isUnspecified(destination))
+      connectAgain(socket, entry, destination, putOff);
+    const messages = this.context.once(RestoredQueues).of(entry.id);
+    if (messages.length > 0 && isUdp(kindOf(entry))) {
+      putOff.now();
+      deliverAgain(socket, entry, messages, this.context.log);
+    }
     const how = HOW[entry.shutdown];
-    if (how !== undefined) unless("ENOTCONN", () => sys.shutdown(socket, how));
+    if (how !== undefined) putOff.later(prepared.shutdown(socket, how), except("ENOTCONN"));
+  }
+
+  #usualOf(kind: SocketKind): UsualInet {
+    const key = `${kind.family} ${kind.type} ${kind.protocol}`;
+    const usual = this.#usual.get(key) ?? usualInet(kind);
+    this.#usual.set(key, usual);
+    return usual;
   }
 
   #makeConnection(entry: InetSkEntry): void {
-    const socket = this.#new(entry);
+    const [[, socket] = throwNotMade(entry)] = this.#newOnes([entry]);
     if (this.context.options.tcpClose) {
       applyOptions(socket, entry);
       unless("ENOTCONN", () => sys.shutdown(socket, SHUT_RDWR));
@@ -107,22 +132,42 @@ export class RestoredInetSockets {
     for (const [entry, socket] of connections) {
       // A window probe goes out, and the other side tells where it is.
       writeInteger(socket, SOL_TCP, TCP.REPAIR, TCP_REPAIR.OFF);
-      settleReuse(socket, entry);
+      const putOff = new PutOff();
+      settleReuse(socket, entry, putOff);
+      putOff.now();
     }
   }
 
-  #new(entry: InetSkEntry): Fd {
-    const { family, type, protocol } = kindOf(entry);
-    const owned = this.context.scope.use(own(sys.socket(family, type | SOCK.SOCK_CLOEXEC, protocol)));
-    const socket = owned.fd;
-    this.#made.set(entry, socket);
-    this.#owned.set(entry, owned);
-    // A raw socket, which has its protocol as port, counts as bound, and cannot be told any more.
-    const isTold = isFieldSet(entry, InetSkEntrySchema.field.v6only);
-    if (isTold && readInteger(socket, SOL_IPV6, IPV6.V6ONLY) !== Number(entry.v6only))
-      writeInteger(socket, SOL_IPV6, IPV6.V6ONLY, Number(entry.v6only));
-    return socket;
+  #newOnes(entries: readonly InetSkEntry[]): [InetSkEntry, Fd][] {
+    const calls = entries.map((entry) => {
+      const { family, type, protocol } = kindOf(entry);
+      return prepared.socket(family, type | SOCK.SOCK_CLOEXEC, protocol);
+    });
+    const results = runTogether(calls);
+    const made = entries.flatMap((entry, index): [InetSkEntry, Fd][] => {
+      const result = Number(results[index]);
+      if (result < 0) return [];
+      const owned = this.context.scope.use(own(asFd(result)));
+      this.#made.set(entry, owned.fd);
+      this.#owned.set(entry, owned);
+      return [[entry, owned.fd]];
+    });
+    const failure = calls.map((call, index) => failureOf(call, results[index] ?? 0n)).find((one) => one !== undefined);
+    if (failure !== undefined) throw failure;
+    for (const [entry, socket] of made) this.#tellV6only(entry, socket);
+    return made;
   }
+
+  /** A raw socket, which has its protocol as port, counts as bound, and cannot be told any more. */
+  #tellV6only(entry: InetSkEntry, socket: Fd): void {
+    if (!isFieldSet(entry, InetSkEntrySchema.field.v6only)) return;
+    if (this.#usualOf(kindOf(entry)).v6only === Number(entry.v6only)) return;
+    writeInteger(socket, SOL_IPV6, IPV6.V6ONLY, Number(entry.v6only));
+  }
+}
+
+function throwNotMade({ id }: InetSkEntry): never {
+  throw new RangeError(`internet socket ${id} was not made`);
 }
 
 /** shutdown(2): SHUT_RD, SHUT_WR, SHUT_RDWR. */
@@ -141,35 +186,47 @@ function applyEarly(socket: Fd, entry: InetSkEntry): void {
   );
 }
 
-/** IP_TOS moves SO_PRIORITY, and so comes before it; SO_LOCK_FILTER of the last ones comes after the filter. */
-export function applyOptions(socket: Fd, entry: InetSkEntry): void {
+/**
+ * IP_TOS moves SO_PRIORITY, and so comes before it; SO_LOCK_FILTER of the last ones comes after the filter. `usual`: what the socket has, which was
+ * just made.
+ */
+export function applyOptions(socket: Fd, entry: InetSkEntry, usual?: UsualInet): void {
+  const { ipOpts, opts, tcpOpts, moreOpts } = entry;
   const kind = kindOf(entry);
-  if (entry.ipOpts !== undefined) applyIpOptions(socket, kind, entry.ipOpts);
-  if (entry.opts !== undefined) applySocketOptions(socket, entry.opts);
-  if (entry.tcpOpts !== undefined && kind.type === SOCK.SOCK_STREAM) applyTcpOptions(socket, entry.tcpOpts);
-  applyMoreOptions(socket, entry.moreOpts);
+  if (ipOpts !== undefined) applyIpOptions(socket, kind, ipOpts, usual?.ip);
+  const isUsual = usual !== undefined && (ipOpts?.tos ?? 0) === usual.ip.tos;
+  if (opts !== undefined && !(isUsual && isAsUsual(opts, usual.opts))) applySocketOptions(socket, opts);
+  if (tcpOpts !== undefined && kind.type === SOCK.SOCK_STREAM) applyTcpOptions(socket, tcpOpts, usual?.tcp);
+  applyMoreOptions(socket, moreOpts);
 }
 
-function bindAgain(socket: Fd, entry: InetSkEntry): void {
+const [OFF, ON] = [integerBytes(0), integerBytes(1)];
+const setting = (socket: Fd, level: number, name: number, value: boolean) =>
+  prepared.setsockopt(socket, level, name, value ? ON : OFF, ON.byteLength);
+
+function bindAgain(socket: Fd, entry: InetSkEntry, putOff: PutOff): void {
   const address = { ...sourceOf(entry), scope: scopeOf(socket, entry) };
   // What getsockname(2) shows as the port of a raw socket is its protocol.
   const wanted = entry.type === SOCK.SOCK_RAW ? { ...address, port: 0 } : address;
   if (isUnspecified(wanted)) return;
-  writeInteger(socket, SOL_SOCKET, SO_REUSEADDR, 1);
+  putOff.later(setting(socket, SOL_SOCKET, SO_REUSEADDR, true));
   // Two that listen need this too. Datagram sockets would have their datagrams shared out from then on.
-  if (entry.type === SOCK.SOCK_STREAM) writeInteger(socket, SOL_SOCKET, SO_REUSEPORT, 1);
-  reporting(entry, wanted, "bind it to", () => {
-    // A tentative IPv6 address (duplicate address detection) cannot be bound to otherwise.
-    const isFree = entry.ipOpts?.freebind === true;
-    if (entry.family === AF_INET6 && !isFree) writeInteger(socket, SOL_IPV6, IPV6.FREEBIND, 1);
-    bindToAddress(socket, wanted);
-    if (entry.family === AF_INET6 && !isFree) writeInteger(socket, SOL_IPV6, IPV6.FREEBIND, 0);
+  if (entry.type === SOCK.SOCK_STREAM) putOff.later(setting(socket, SOL_SOCKET, SO_REUSEPORT, true));
+  // A tentative IPv6 address (duplicate address detection) cannot be bound to otherwise.
+  const isFreed = entry.family === AF_INET6 && entry.ipOpts?.freebind !== true;
+  if (isFreed) putOff.later(setting(socket, SOL_IPV6, IPV6.FREEBIND, true));
+  const bytes = encodeAddress(wanted);
+  putOff.later(prepared.bind(socket, bytes, bytes.byteLength), (error) => {
+    throw refused(entry, wanted, "bind it to", error);
   });
+  if (isFreed) putOff.later(setting(socket, SOL_IPV6, IPV6.FREEBIND, false));
 }
 
-function connectAgain(socket: Fd, entry: InetSkEntry, destination: InetAddress): void {
-  const scope = scopeOf(socket, entry);
-  reporting(entry, destination, "connect it to", () => connectToAddress(socket, { ...destination, scope }));
+function connectAgain(socket: Fd, entry: InetSkEntry, destination: InetAddress, putOff: PutOff): void {
+  const bytes = encodeAddress({ ...destination, scope: scopeOf(socket, entry) });
+  putOff.later(prepared.connect(socket, bytes, bytes.byteLength), (error) => {
+    throw refused(entry, destination, "connect it to", error);
+  });
 }
 
 export function scopeOf(socket: Fd, { ifname }: InetSkEntry): number {
@@ -177,27 +234,29 @@ export function scopeOf(socket: Fd, { ifname }: InetSkEntry): number {
 }
 
 /** They were all set for the time of binding. */
-export function settleReuse(socket: Fd, { opts, family, proto }: InetSkEntry): void {
+function settleReuse(socket: Fd, { opts, proto }: InetSkEntry, putOff: PutOff): void {
   if (opts === undefined) return;
-  writeInteger(socket, SOL_SOCKET, SO_REUSEADDR, Number(opts.reuseaddr));
-  if ((family === AF_INET || family === AF_INET6) && proto !== IPPROTO.ICMP)
-    unless("EOPNOTSUPP", () => writeInteger(socket, SOL_SOCKET, SO_REUSEPORT, Number(opts.soReuseport)));
+  putOff.later(setting(socket, SOL_SOCKET, SO_REUSEADDR, opts.reuseaddr));
+  if (proto !== IPPROTO.ICMP)
+    putOff.later(setting(socket, SOL_SOCKET, SO_REUSEPORT, opts.soReuseport), except("EOPNOTSUPP"));
 }
 
-export function reporting(entry: InetSkEntry, address: InetAddress, what: string, run: () => void): void {
+function reporting(entry: InetSkEntry, address: InetAddress, what: string, run: () => void): void {
   try {
     run();
   } catch (error) {
-    if (!(error instanceof SyscallError)) throw error;
-    throw new StasisError({
-      code: "KERNEL_REFUSED",
-      doing: "restore the file",
-      subject: { kind: "image", file: "files.img" },
-      reason: `socket (file ${entry.id}): the kernel refused to ${what} ${showAddress(address)} (${error.errno})`,
-      remedy: remedies[error.errno] ?? "look whether the network is as it was",
-    });
+    throw error instanceof SyscallError ? refused(entry, address, what, error) : error;
   }
 }
+
+const refused = ({ id }: InetSkEntry, address: InetAddress, what: string, { errno }: SyscallError) =>
+  new StasisError({
+    code: "KERNEL_REFUSED",
+    doing: "restore the file",
+    subject: { kind: "image", file: "files.img" },
+    reason: `socket (file ${id}): the kernel refused to ${what} ${showAddress(address)} (${errno})`,
+    remedy: remedies[errno] ?? "look whether the network is as it was",
+  });
 const remedies: Readonly<Record<string, string>> = {
   EADDRINUSE: "end the program that uses this address",
   EADDRNOTAVAIL: "give an interface this address",

@@ -10,6 +10,7 @@ import { inetShutdowns } from "../../../kernel/netlink/inet-diag.js";
 import { readableWithin } from "../../../kernel/packets.js";
 import { readSocketKind } from "../../../kernel/socket-options.js";
 import type { DumpContext, FileCommon, FileKind, OpenFile } from "../../kind.js";
+import { applyFlags } from "../common.js";
 import { refuseFile } from "../refuse.js";
 import { destinationOf, isConnection, wordsOf } from "./inet-entry.js";
 import { type InetAnswers, InetQuestions } from "./inet-questions.js";
@@ -52,6 +53,13 @@ export const inetSocket: FileKind<"isk"> = {
 
   open(entry, context) {
     return context.once(RestoredInetSockets).open(entry);
+  },
+
+  openMany(entries, context) {
+    const sockets = context.once(RestoredInetSockets);
+    const fds = entries.map((entry) => (sockets.isOwn(entry) ? sockets.open(entry) : undefined));
+    applyFlags(fds, entries);
+    return fds;
   },
 };
 

@@ -112,15 +112,17 @@ function collectIcmpFilter(socket: Fd, kind: SocketKind): number[] {
   return [...new Uint32Array(value.slice().buffer)];
 }
 
-export function applyIpOptions(socket: Fd, kind: SocketKind, { freebind, pktinfo, tos, ttl, raw }: IpOptsEntry): void {
-  const set = (option: SocketOption | undefined, value: number) => {
-    if (option !== undefined && value !== 0) writeInteger(socket, option.level, option.name, value);
+/** `usual`: what the socket has. */
+export function applyIpOptions(socket: Fd, kind: SocketKind, entry: IpOptsEntry, usual?: IpOptsEntry): void {
+  const { freebind, pktinfo, tos, ttl, raw } = entry;
+  const set = (option: SocketOption | undefined, value: number, now = 0) => {
+    if (option !== undefined && value !== 0 && value !== now) writeInteger(socket, option.level, option.name, value);
   };
   const fields = fieldsOf(kind);
-  set(fields.freebind, Number(freebind));
-  set(fields.pktinfo, Number(pktinfo));
-  set(fields.tos, tos);
-  set(fields.ttl, ttl);
+  set(fields.freebind, Number(freebind), Number(usual?.freebind));
+  set(fields.pktinfo, Number(pktinfo), Number(usual?.pktinfo));
+  set(fields.tos, tos, usual?.tos);
+  set(fields.ttl, ttl, usual?.ttl);
   if (raw === undefined) return;
   const rawOptions: { hdrincl: SocketOption; nodefrag?: SocketOption } = rawFields(kind);
   set(rawOptions.hdrincl, Number(raw.hdrincl));
@@ -150,7 +152,11 @@ export function collectTcpOptions(asked: AskedOptions): TcpOptsEntry {
   });
 }
 
-export function applyTcpOptions(socket: Fd, entry: TcpOptsEntry): void {
-  for (const key of Object.keys(tcp) as (keyof typeof tcp)[])
-    if (Number(entry[key]) !== 0) writeInteger(socket, SOL_TCP, tcp[key].name, Number(entry[key]));
+const TCP_FIELDS = Object.keys(tcp) as (keyof typeof tcp)[];
+
+/** `usual`: what the socket has. */
+export function applyTcpOptions(socket: Fd, entry: TcpOptsEntry, usual?: TcpOptsEntry): void {
+  for (const key of TCP_FIELDS)
+    if (Number(entry[key]) !== 0 && entry[key] !== usual?.[key])
+      writeInteger(socket, SOL_TCP, tcp[key].name, Number(entry[key]));
 }

@@ -81,6 +81,11 @@ export const socketOptions: readonly SocketOption[] = [
 const [LINGER, SEND_TIMEOUT, RECEIVE_TIMEOUT, DEVICE, FILTER, LOCK, FIRST_SWITCH] = [0, 1, 2, 3, 4, 5, 6];
 const FIRST_NUMBER = FIRST_SWITCH + SWITCHES.length;
 const [SEND_BUFFER, RECEIVE_BUFFER] = [FIRST_SWITCH + KEPT.length, FIRST_SWITCH + KEPT.length + 1];
+const COMPARED = [
+  ...KEPT,
+  ...(["soSndbuf", "soRcvbuf", "soBufLock", "soBoundDev"] as const),
+  ...(["soSndTmoSec", "soSndTmoUsec", "soRcvTmoSec", "soRcvTmoUsec"] as const),
+];
 const nothing = new Uint8Array(timeval.sizeBytes);
 
 /** `asked`: the answers to `socketOptions`. */
@@ -88,6 +93,18 @@ export function collectSocketOptions(
   file: OpenFile,
   asked: AskedOptions = askOptions(file.duplicate, socketOptions),
 ): SkOptsEntry {
+  const entry = entryIn(asked);
+  const isProgram = asked.result(FILTER) === -errno.EACCES;
+  const instructions = isProgram ? undefined : asked.isThere(FILTER) ? asked.lengthOf(FILTER) : 0;
+  if (instructions !== 0) entry.soFilter = filterOf(file, instructions);
+  return entry;
+}
+
+/** What a socket has that was just made. */
+export const usualOptions = (socket: Fd): SkOptsEntry => entryIn(askOptions(socket, socketOptions));
+
+/** All but the filter. */
+function entryIn(asked: AskedOptions): SkOptsEntry {
   const sendTimeout = timeval.decode(asked.value(SEND_TIMEOUT) ?? nothing);
   const receiveTimeout = timeval.decode(asked.value(RECEIVE_TIMEOUT) ?? nothing);
   const entry = create(SkOptsEntrySchema, {
@@ -112,10 +129,13 @@ export function collectSocketOptions(
     .toString("latin1")
     .replace(/\0.*$/s, "");
   if (name !== "") entry.soBoundDev = name;
-  const isProgram = asked.result(FILTER) === -errno.EACCES;
-  const instructions = isProgram ? undefined : asked.isThere(FILTER) ? asked.lengthOf(FILTER) : 0;
-  if (instructions !== 0) entry.soFilter = filterOf(file, instructions);
   return entry;
+}
+
+/** Whether nothing is to be set on a socket that has what `usual` says. */
+export function isAsUsual(entry: SkOptsEntry, usual: SkOptsEntry): boolean {
+  for (const key of COMPARED) if (entry[key] !== usual[key]) return false;
+  return entry.soFilter.length === 0 && !isFieldSet(entry, SkOptsEntrySchema.field.soLinger);
 }
 
 /**

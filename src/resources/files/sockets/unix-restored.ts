@@ -1,6 +1,11 @@
 // The unix sockets of one restore. They are made through each other: those that are bound, then connections over them, all before any task exists
 // (unix-origins.ts), and what waits in queues when the first one is asked for.
-import { SkShutdown, type SocketCredentials, type UnixSkEntry } from "../../../images/format/entries.js";
+import {
+  type SkOptsEntry,
+  SkShutdown,
+  type SocketCredentials,
+  type UnixSkEntry,
+} from "../../../images/format/entries.js";
 import { UnixSocketFlag } from "../../../images/format/numbers.js";
 import { AF_UNIX, SO_SNDBUFFORCE, SOCK, TCP_ESTABLISHED, TCP_LISTEN } from "../../../kernel/abi/socket.js";
 import { prepared } from "../../../kernel/batch.js";
@@ -13,7 +18,7 @@ import { Scope } from "../../../kernel/scope.js";
 import { sys } from "../../../kernel/syscalls.js";
 import type { RestoreContext } from "../../kind.js";
 import { applyMoreOptions } from "./more-options.js";
-import { applySocketOptions, writeNumber } from "./options.js";
+import { applySocketOptions, isAsUsual, usualOptions, writeNumber } from "./options.js";
 import { type QueuedMessage, RestoredQueues } from "./queues.js";
 import { countOfOthers, Senders } from "./unix-letters.js";
 import { bindAgain, isPath, type Place, PrivatePlace, realPlace } from "./unix-name.js";
@@ -41,6 +46,10 @@ export class RestoredUnixSockets {
   readonly #places = new Map<UnixSkEntry, PrivatePlace>();
   /** Sockets of other programs. */
   readonly #outside: ReadonlyMap<number, UnixSkEntry>;
+  /** What a new socket of a type has. */
+  readonly #usual = new Map<number, SkOptsEntry>();
+  /** Sockets that may have something else by now. */
+  readonly #altered = new Set<Fd>();
   #isConnected = false;
   #isFilled = false;
   readonly #origins: Origins;
@@ -61,6 +70,10 @@ export class RestoredUnixSockets {
 
   #inherited({ ino }: UnixSkEntry): Fd | undefined {
     return this.context.inherited.get(`socket:[${ino}]`);
+  }
+
+  isOwn(entry: UnixSkEntry): boolean {
+    return this.#inherited(entry) === undefined && !isService(entry);
   }
 
   open(entry: UnixSkEntry): Fd {
@@ -196,6 +209,7 @@ export class RestoredUnixSockets {
       return;
     }
     const [first, second] = this.#meet(accepted, accepted === entry ? peer : entry);
+    this.#altered.add(first);
     if (accepted === entry) this.#keepEnds(entry, first, second);
     else this.#keepEnds(entry, second, first);
   }
@@ -295,14 +309,25 @@ export class RestoredUnixSockets {
   }
 
   #send(sending: Sending, message: QueuedMessage): void {
+    this.#altered.add(sending.socket);
     unless("EPERM", () => writeNumber(sending.socket, SO_SNDBUFFORCE, FILLING_BYTES));
     sendAgain(sending, message, (id) => this.context.files.fd(id), this.#origins);
+  }
+
+  #usualOf(type: number): SkOptsEntry {
+    const known = this.#usual.get(type);
+    if (known !== undefined) return known;
+    using fresh = own(newSocket(type));
+    const usual = usualOptions(fresh.fd);
+    this.#usual.set(type, usual);
+    return usual;
   }
 
   #finish(entry: UnixSkEntry): void {
     const socket = this.#made.get(entry.ino);
     if (socket === undefined) return;
-    applySocketOptions(socket, entry.opts ?? missingOptions(entry));
+    const opts = entry.opts ?? missingOptions(entry);
+    if (this.#altered.has(socket) || !isAsUsual(opts, this.#usualOf(entry.type))) applySocketOptions(socket, opts);
     applyMoreOptions(socket, entry.moreOpts);
     const how = HOW[entry.shutdown];
     if (how !== undefined) unless("ENOTCONN", () => sys.shutdown(socket, how));

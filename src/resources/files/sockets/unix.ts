@@ -24,6 +24,7 @@ import type { AskedOptions } from "../../../kernel/asked-options.js";
 import { UnixDiag, type UnixSocketState } from "../../../kernel/netlink/unix-diag.js";
 import { StasisError, type Subject } from "../../../report/error.js";
 import type { DumpContext, FileCommon, FileKind, OpenFile } from "../../kind.js";
+import { applyFlags } from "../common.js";
 import { refuseFile } from "../refuse.js";
 import { isCarried } from "./more-options.js";
 import { collectSocketOptions } from "./options.js";
@@ -66,6 +67,13 @@ export const unixSocket: FileKind<"usk"> = {
 
   open(entry, context) {
     return context.once(RestoredUnixSockets).open(entry);
+  },
+
+  openMany(entries, context) {
+    const sockets = context.once(RestoredUnixSockets);
+    const fds = entries.map((entry) => (sockets.isOwn(entry) ? sockets.open(entry) : undefined));
+    applyFlags(fds, entries);
+    return fds;
   },
 };
 
