@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { PR } from "../kernel/abi/prctl.js";
 import { KCMP } from "../kernel/abi/process.js";
 import { asAddress, asFd, asPid, type Fd } from "../kernel/brand.js";
+import { runs32BitCode } from "../kernel/code-32.js";
 import { SyscallError } from "../kernel/errno.js";
 import { kernelIsAtLeast } from "../kernel/kernel-release.js";
 import { memoryDirectory } from "../kernel/memory-directory.js";
@@ -90,6 +91,11 @@ export const hostThings: readonly HostThing[] = [
     without: "mappings of files on overlayfs may be taken for changed ones",
     remedy: "use kernel 6.8 or later",
     probe: () => kernelIsAtLeast(6, 8),
+  }),
+  optional("kernel", "32-bit code", {
+    without: "programs of 32-bit code cannot be restored",
+    remedy: "use a kernel with CONFIG_IA32_EMULATION and without ia32_emulation=0, not in a guest of PVM",
+    probe: runs32BitCode,
   }),
   optional("kernel", "seccomp filters", {
     without: "programs under seccomp cannot be dumped",
