@@ -1,5 +1,6 @@
 /* Two ends of one long transfer: `tcp-transfer receive PORT BYTES`, `tcp-transfer send ADDRESS PORT BYTES`. Every byte is known by its place, so that
- * one that is lost, or comes twice, is found. Says `ready` in the middle. */
+ * one that is lost, or comes twice, is found. Says `ready` in the middle; the last third is sent when the sender is told to, however slow the machine
+ * that dumps it meanwhile. */
 #include "program.h"
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -31,7 +32,8 @@ int main(int argc, char **argv)
 	if (!receives) expect(inet_pton(AF_INET, argv[2], &to.sin_addr) == 1);
 	int sk = receives ? receiver(to) : must(socket(AF_INET, SOCK_STREAM, 0));
 	if (!receives) must(connect(sk, (struct sockaddr *)&to, sizeof to));
-	for (int said = 0; place < bytes;) {
+	for (int said = 0, held = 0; place < bytes;) {
+		if (!receives && place >= bytes / 3 * 2 && !held++) wait_until_told();
 		size_t wanted = bytes - place < PIECE ? bytes - place : PIECE;
 		if (!receives) for (size_t at = 0; at < wanted; at++) piece[at] = byte_at(place + at);
 		ssize_t moved = receives ? must(read(sk, piece, wanted)) : must(write(sk, piece, wanted));

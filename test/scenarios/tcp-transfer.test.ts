@@ -56,6 +56,7 @@ test(`every byte of ${BYTES >> 20} MiB arrives once although both ends are dumpe
   await roundTrip(ours, receiver.pid, { options: { tcpEstablished: true } });
   await sender.waitFor("ready");
   await roundTrip(theirs, sender.pid, { options: { tcpEstablished: true } });
+  sender.signal("SIGUSR2");
   await sender.waitFor("restored", 60_000);
   const said = await receiver.waitFor("restored", 60_000);
   assert.match(said, new RegExp(`^${BYTES} bytes$`, "m"));
