@@ -56,8 +56,10 @@ function refusalOf(directory: string, pid: Pid): string | undefined {
   }
 }
 
-/** No damage may keep a restore busy for longer. */
-const MOST_MS = 5000;
+/** No damage may keep a restore busy for longer, in processor time. */
+const MOST_BUSY_MS = 5000;
+/** Nor hold it up, on a machine that has other things to do as well. */
+const MOST_MS = 60_000;
 
 interface Damage {
   readonly name: string;
@@ -194,11 +196,14 @@ describe("a restore that cannot be done", () => {
         const other = damage.other === undefined ? undefined : readFileSync(join(kept, damage.other));
         writeFileSync(path, other ?? damaged(readFileSync(path), damage));
         const start = performance.now();
+        const busyBefore = process.cpuUsage();
         try {
           refusalOf(it.images, it.program.pid);
         } finally {
           cpSync(join(kept, damage.name), path);
         }
+        const { user, system } = process.cpuUsage(busyBefore);
+        assert.ok((user + system) / 1000 < MOST_BUSY_MS, "it took too much processor time");
         assert.ok(performance.now() - start < MOST_MS, "it took too long");
         assert.ok(statSync(path).size > 0);
       }),
