@@ -197,14 +197,16 @@ export class AskedOptions {
 
   /** Of an option that has four bytes, or so many times four. */
   integer(index: number, word = 0): number | undefined {
-    if (!this.isThere(index) || this.lengthOf(index) < word * 4) return undefined;
+    if (!this.isThere(index) || this.lengthOf(index) < (word + 1) * 4) return undefined;
     return this.#integers.getInt32((this.#values[index]?.byteOffset ?? 0) + word * 4, true);
   }
 
   /** Of one that every such socket has. Throws SyscallError. */
   required(index: number): number {
     this.valueUnless(index);
-    return this.integer(index) ?? 0;
+    const value = this.integer(index);
+    if (value === undefined) throw new RangeError(`option ${this.options[index]?.name} has less than four bytes`);
+    return value;
   }
 
   copy(): KnownOptions {

@@ -192,6 +192,7 @@ export class Rebuilt implements RestoredProcess, Disposable {
     for (const { shmid } of this.plan.mm.vmas.filter(isShmVma)) segments.provide(Number(shmid));
     attachSegments(this.inside, this.plan.mm, (id) => segments.lengthOf(id));
   }
+
   /** Old images do not tell how the file was opened. */
   #memfdBehind(vma: VmaEntry): Fd {
     const { shmid, status } = vma;

@@ -114,3 +114,11 @@ test("a descriptor that is none is an error, not an option that is not there", (
     assert.throws(() => part.integer(0), { name: "SyscallError", errno: "EBADF" });
   }
 });
+
+test("a word beyond those that the kernel gave is not taken for a zero", () => {
+  using socket = own(sys.socket(AF_INET, SOCK.SOCK_STREAM, 0));
+  const { short } = new Asking({ short: [{ level: SOL_SOCKET, name: SO_TYPE, sizeBytes: 8 }] }, undefined).ask(
+    socket.fd,
+  );
+  assert.deepEqual([short.integer(0), short.integer(0, 1)], [SOCK.SOCK_STREAM, undefined]);
+});

@@ -56,10 +56,10 @@ function refusalOf(directory: string, pid: Pid): string | undefined {
   }
 }
 
-/** No damage may keep a restore busy for longer, in processor time. */
-const MOST_BUSY_MS = 5000;
-/** Nor hold it up, on a machine that has other things to do as well. */
-const MOST_MS = 60_000;
+/** No damage may keep a restore busy for longer. */
+const MOST_MS = 5000;
+/** Damage that holds a restore up does so each time; a machine that has other things to do does not. */
+const TRIES = 3;
 
 interface Damage {
   readonly name: string;
@@ -195,16 +195,19 @@ describe("a restore that cannot be done", () => {
         const path = join(it.images, damage.name);
         const other = damage.other === undefined ? undefined : readFileSync(join(kept, damage.other));
         writeFileSync(path, other ?? damaged(readFileSync(path), damage));
-        const start = performance.now();
-        const busyBefore = process.cpuUsage();
         try {
-          refusalOf(it.images, it.program.pid);
+          const tookMs = () => {
+            const start = performance.now();
+            refusalOf(it.images, it.program.pid);
+            return performance.now() - start;
+          };
+          assert.ok(
+            Array.from({ length: TRIES }).some(() => tookMs() < MOST_MS),
+            "it took too long",
+          );
         } finally {
           cpSync(join(kept, damage.name), path);
         }
-        const { user, system } = process.cpuUsage(busyBefore);
-        assert.ok((user + system) / 1000 < MOST_BUSY_MS, "it took too much processor time");
-        assert.ok(performance.now() - start < MOST_MS, "it took too long");
         assert.ok(statSync(path).size > 0);
       }),
       { numRuns: Number(process.env["STASIS_DAMAGE_RUNS"] ?? 150) },

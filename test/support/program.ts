@@ -93,7 +93,12 @@ export async function startExecutable(path: string, options: ProgramOptions = {}
   if (child.pid === undefined) throw new Error(`${path} has no pid`);
   const program = describe(asPid(child.pid), basename(path).slice(0, 15), directory, log);
   const line = options.readyLine ?? "ready";
-  if (line !== "") await program.waitFor(line);
+  try {
+    if (line !== "") await program.waitFor(line);
+  } catch (error) {
+    await program[Symbol.asyncDispose]();
+    throw error;
+  }
   return program;
 }
 

@@ -40,9 +40,6 @@ export class Bytes implements ByteSource {
 }
 
 const U32_BYTES = 4;
-function writeU32(bytes: Uint8Array, at: number, value: number): void {
-  for (let index = 0; index < U32_BYTES; index++) bytes[at + index] = value >>> (8 * index);
-}
 const readU32 = (bytes: Uint8Array) => new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0, true);
 const hex = (magic: number) => `0x${magic.toString(16).padStart(8, "0")}`;
 
@@ -53,9 +50,9 @@ const magicsOf = ({ head, magic }: RecordKind): readonly number[] =>
 /** What a file of this kind starts with. */
 export function encodeHead(kind: RecordKind): Uint8Array {
   const magics = magicsOf(kind);
-  const head = new Uint8Array(magics.length * U32_BYTES);
-  for (const [index, magic] of magics.entries()) writeU32(head, index * U32_BYTES, magic);
-  return head;
+  const head = new DataView(new ArrayBuffer(magics.length * U32_BYTES));
+  for (const [index, magic] of magics.entries()) head.setUint32(index * U32_BYTES, magic, true);
+  return new Uint8Array(head.buffer);
 }
 
 /**
@@ -65,7 +62,7 @@ export function encodeHead(kind: RecordKind): Uint8Array {
 export function encodeRecord<D extends DescMessage>(schema: D, message: MessageShape<D>): Uint8Array {
   const payload = toBinary(schema, message);
   const record = new Uint8Array(U32_BYTES + payload.length);
-  writeU32(record, 0, payload.length);
+  new DataView(record.buffer).setUint32(0, payload.length, true);
   record.set(payload, U32_BYTES);
   return record;
 }

@@ -14,8 +14,8 @@ import {
 } from "../../kernel/abi/fcntl.js";
 import { prepared } from "../../kernel/batch.js";
 import type { Fd, TargetFd } from "../../kernel/brand.js";
+import { DeferredCalls } from "../../kernel/deferred-calls.js";
 import { unless } from "../../kernel/errno.js";
-import { PutOff } from "../../kernel/put-off.js";
 import { sys } from "../../kernel/syscalls.js";
 import type { Inside } from "../../tracee/inside.js";
 
@@ -61,10 +61,10 @@ export function applyCommon(file: Fd, flags: number, owner: FownEntry | undefine
 
 /** As applyCommon, but for the owner, of files that were opened together. */
 export function applyFlags(files: readonly (Fd | undefined)[], entries: readonly { readonly flags: number }[]): void {
-  const putOff = new PutOff();
+  const deferred = new DeferredCalls();
   for (const [index, file] of files.entries())
-    if (file !== undefined) putOff.later(prepared.fcntlSet(file, F_SETFL, (entries[index]?.flags ?? 0) & SETTABLE));
-  putOff.now();
+    if (file !== undefined) deferred.later(prepared.fcntlSet(file, F_SETFL, (entries[index]?.flags ?? 0) & SETTABLE));
+  deferred.now();
 }
 
 export function applyOwner(file: Fd, { signum, pid, pidType }: FownEntry): void {

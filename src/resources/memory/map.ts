@@ -57,7 +57,7 @@ function mapNeighbours(inside: Inside, vmas: readonly VmaEntry[], means: Means):
   const [first] = vmas;
   const last = vmas.at(-1);
   if (first === undefined || last === undefined) return;
-  const prot = vmas.length === 1 ? means.protectionOf(first) : mostCommon(vmas.map(means.protectionOf));
+  const prot = vmas.length === 1 ? means.protectionOf(first) : protectionOfAll(vmas.map(means.protectionOf));
   map(inside, { vma: first, end: last.end, prot }, means);
   if (vmas.length === 1) return;
   for (const vma of vmas) {
@@ -67,10 +67,10 @@ function mapNeighbours(inside: Inside, vmas: readonly VmaEntry[], means: Means):
 }
 
 /**
- * Of those that may not be written to, if there are such: the kernel accounts memory that could be once, and what was made so shows that ever
- * after ("ac" of smaps).
+ * With which neighbours are made: that of most of them, or of most that may not be written to, if there are such: the kernel accounts memory that
+ * could be once, and what was made so shows that ever after ("ac" of smaps).
  */
-function mostCommon(protections: readonly number[]): number {
+function protectionOfAll(protections: readonly number[]): number {
   const counts = new Map<number, number>();
   for (const prot of protections) counts.set(prot, (counts.get(prot) ?? 0) + 1);
   const byCount = [...counts].sort(([, a], [, b]) => b - a).map(([prot]) => prot);

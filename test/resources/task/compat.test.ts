@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ImageDirectory } from "../../../src/images/directory.js";
 import { UserX86RegsMode } from "../../../src/images/format/entries.js";
 import { runs32BitCode } from "../../../src/kernel/code-32.js";
 import { readAuxv } from "../../../src/kernel/proc/auxv.js";
 import { readMappings } from "../../../src/kernel/proc/maps.js";
 import { readStat } from "../../../src/kernel/proc/stat.js";
+import { alteredImages } from "../../scenarios/altered-images.js";
 import { endingWith, roundTrip, startService } from "../../scenarios/round-trip.js";
 import { no32BitCode, startProgram } from "../../support/program.js";
 import { provesAfterTrip } from "../../support/proofs.js";
@@ -44,25 +44,23 @@ test("its images are refused by name where nothing runs 32-bit code", {
 }, async () => {
   await using service = await startService();
   await using program = await startProgram("idle");
-  const { pid } = program;
-  const imagesDirectory = service.images();
-  await service.client.dump({ pid, imagesDirectory, fileLocks: true });
-  await program.gone();
-  const { images } = ImageDirectory.open(imagesDirectory);
-  const core = images.readOne("core", pid);
-  assert.ok(core.threadInfo?.gpregs !== undefined);
-  core.threadInfo.gpregs.mode = UserX86RegsMode.COMPAT;
-  images.write("core", pid, [core]);
+  const imagesDirectory = await alteredImages(service, program, ({ threadInfo }) => {
+    assert.ok(threadInfo?.gpregs !== undefined);
+    threadInfo.gpregs.mode = UserX86RegsMode.COMPAT;
+  });
   await assert.rejects(
     service.client.restore({ imagesDirectory }),
     /Cannot restore idle: it runs 32-bit code, which this machine does not/,
   );
-  assert.equal(readStat(pid), undefined);
+  assert.equal(readStat(program.pid), undefined);
 });
 
 test("whether a machine runs 32-bit code is what it does with a program of a compiler", async () => {
-  if (runs32BitCode()) await (await startProgram("idle", { linked: "compat" })).end();
-  else await assert.rejects(startProgram("idle", { linked: "compat" }), /was to say "ready" and ended/);
+  const start = async () => {
+    await using _program = await startProgram("idle", { linked: "compat" });
+  };
+  if (runs32BitCode()) await start();
+  else await assert.rejects(start, /was to say "ready" and ended/);
 });
 
 test("it is dumped and restored again and again", { skip: no32BitCode }, async () => {

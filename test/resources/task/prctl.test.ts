@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ImageDirectory } from "../../../src/images/directory.js";
 import { asPid } from "../../../src/kernel/brand.js";
 import { readStat } from "../../../src/kernel/proc/stat.js";
 import { readStatus } from "../../../src/kernel/proc/status.js";
+import { alteredImages } from "../../scenarios/altered-images.js";
 import { startService } from "../../scenarios/round-trip.js";
 import { startProgram } from "../../support/program.js";
 import { provesAfterTrip } from "../../support/proofs.js";
@@ -28,14 +28,10 @@ test("a thread that takes part in block I/O does so again, or is refused where t
   await using service = await startService();
   await using program = await startProgram("prctl-state");
   const { pid } = program;
-  const imagesDirectory = service.images();
-  await service.client.dump({ pid, imagesDirectory });
-  await program.gone();
-  const { images } = ImageDirectory.open(imagesDirectory);
-  const core = images.readOne("core", pid);
-  assert.ok(core.threadCore !== undefined);
-  core.threadCore.ioFlusher = true;
-  images.write("core", pid, [core]);
+  const imagesDirectory = await alteredImages(service, program, ({ threadCore }) => {
+    assert.ok(threadCore !== undefined);
+    threadCore.ioFlusher = true;
+  });
   const restoring = service.client.restore({ imagesDirectory });
   if (!isCapable) {
     await assert.rejects(

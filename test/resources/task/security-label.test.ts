@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ImageDirectory } from "../../../src/images/directory.js";
 import { asPid } from "../../../src/kernel/brand.js";
 import { readStat } from "../../../src/kernel/proc/stat.js";
 import { checkLabel } from "../../../src/resources/task/security-label.js";
+import { alteredImages } from "../../scenarios/altered-images.js";
 import { startService } from "../../scenarios/round-trip.js";
 import { startProgram } from "../../support/program.js";
 
@@ -20,18 +20,13 @@ test("a label is that of stasis or refused, in words", () => {
 test("an image with a label that stasis does not have is refused before anything is created", async () => {
   await using service = await startService();
   await using program = await startProgram("idle");
-  const { pid } = program;
-  const imagesDirectory = service.images();
-  await service.client.dump({ pid, imagesDirectory, fileLocks: true });
-  await program.gone();
-  const { images } = ImageDirectory.open(imagesDirectory);
-  const core = images.readOne("core", pid);
-  assert.ok(core.threadCore?.creds !== undefined);
-  core.threadCore.creds.lsmProfile = "nobody-has-this";
-  images.write("core", pid, [core]);
+  const imagesDirectory = await alteredImages(service, program, ({ threadCore }) => {
+    assert.ok(threadCore?.creds !== undefined);
+    threadCore.creds.lsmProfile = "nobody-has-this";
+  });
   const scripts: string[] = [];
   const restoring = service.client.restore({ imagesDirectory }, { onNotify: ({ script }) => scripts.push(script) > 0 });
   await assert.rejects(restoring, /Cannot carry over idle: a security module labels it "nobody-has-this", and stasis/);
   assert.deepEqual(scripts, []);
-  assert.equal(readStat(pid), undefined);
+  assert.equal(readStat(program.pid), undefined);
 });

@@ -14,11 +14,11 @@ import {
 import { TCP, TCP_REPAIR, TCP_STATE } from "../../../kernel/abi/tcp.js";
 import { failureOf, prepared, runTogether } from "../../../kernel/batch.js";
 import { asFd, type Fd } from "../../../kernel/brand.js";
+import { DeferredCalls, except } from "../../../kernel/deferred-calls.js";
 import { SyscallError, unless } from "../../../kernel/errno.js";
 import { encodeAddress, type InetAddress, isUnspecified, showAddress } from "../../../kernel/inet-address.js";
 import { interfaceIndex } from "../../../kernel/interface-name.js";
 import { type OwnFd, own } from "../../../kernel/own-fd.js";
-import { except, PutOff } from "../../../kernel/put-off.js";
 import { integerBytes, writeInteger } from "../../../kernel/socket-options.js";
 import { sys } from "../../../kernel/syscalls.js";
 import { StasisError } from "../../../report/error.js";
@@ -76,28 +76,28 @@ export class RestoredInetSockets {
     this.#isBuilt = true;
     // The kernel finds the youngest of several datagram sockets with one address: inode numbers tell their order.
     const others = this.#entries.filter((entry) => !isConnection(entry)).sort((a, b) => a.ino - b.ino);
-    const putOff = new PutOff();
-    for (const [entry, socket] of this.#newOnes(others)) this.#makeUnconnected(entry, socket, putOff);
-    putOff.now();
+    const deferred = new DeferredCalls();
+    for (const [entry, socket] of this.#newOnes(others)) this.#makeUnconnected(entry, socket, deferred);
+    deferred.now();
     for (const entry of this.#entries) if (isConnection(entry)) this.#makeConnection(entry);
-    for (const [entry, socket] of this.#made) if (!this.#streams.has(entry)) settleReuse(socket, entry, putOff);
-    putOff.now();
+    for (const [entry, socket] of this.#made) if (!this.#streams.has(entry)) settleReuse(socket, entry, deferred);
+    deferred.now();
   }
 
-  #makeUnconnected(entry: InetSkEntry, socket: Fd, putOff: PutOff): void {
+  #makeUnconnected(entry: InetSkEntry, socket: Fd, deferred: DeferredCalls): void {
     applyOptions(socket, entry, this.#usualOf(kindOf(entry)));
-    bindAgain(socket, entry, putOff);
-    if (entry.state === TCP_STATE.LISTEN) putOff.later(prepared.listen(socket, entry.backlog));
+    bindAgain(socket, entry, deferred);
+    if (entry.state === TCP_STATE.LISTEN) deferred.later(prepared.listen(socket, entry.backlog));
     const destination = destinationOf(entry);
     if (entry.type !== SOCK.SOCK_STREAM && !isUnspecified(destination))
-      connectAgain(socket, entry, destination, putOff);
+      connectAgain(socket, entry, destination, deferred);
     const messages = this.context.once(RestoredQueues).of(entry.id);
     if (messages.length > 0 && isUdp(kindOf(entry))) {
-      putOff.now();
+      deferred.now();
       deliverAgain(socket, entry, messages, this.context.log);
     }
     const how = HOW[entry.shutdown];
-    if (how !== undefined) putOff.later(prepared.shutdown(socket, how), except("ENOTCONN"));
+    if (how !== undefined) deferred.later(prepared.shutdown(socket, how), except("ENOTCONN"));
   }
 
   #usualOf(kind: SocketKind): UsualInet {
@@ -132,9 +132,9 @@ export class RestoredInetSockets {
     for (const [entry, socket] of connections) {
       // A window probe goes out, and the other side tells where it is.
       writeInteger(socket, SOL_TCP, TCP.REPAIR, TCP_REPAIR.OFF);
-      const putOff = new PutOff();
-      settleReuse(socket, entry, putOff);
-      putOff.now();
+      const deferred = new DeferredCalls();
+      settleReuse(socket, entry, deferred);
+      deferred.now();
     }
   }
 
@@ -204,27 +204,27 @@ const [OFF, ON] = [integerBytes(0), integerBytes(1)];
 const setting = (socket: Fd, level: number, name: number, value: boolean) =>
   prepared.setsockopt(socket, level, name, value ? ON : OFF, ON.byteLength);
 
-function bindAgain(socket: Fd, entry: InetSkEntry, putOff: PutOff): void {
+function bindAgain(socket: Fd, entry: InetSkEntry, deferred: DeferredCalls): void {
   const address = { ...sourceOf(entry), scope: scopeOf(socket, entry) };
   // What getsockname(2) shows as the port of a raw socket is its protocol.
   const wanted = entry.type === SOCK.SOCK_RAW ? { ...address, port: 0 } : address;
   if (isUnspecified(wanted)) return;
-  putOff.later(setting(socket, SOL_SOCKET, SO_REUSEADDR, true));
+  deferred.later(setting(socket, SOL_SOCKET, SO_REUSEADDR, true));
   // Two that listen need this too. Datagram sockets would have their datagrams shared out from then on.
-  if (entry.type === SOCK.SOCK_STREAM) putOff.later(setting(socket, SOL_SOCKET, SO_REUSEPORT, true));
+  if (entry.type === SOCK.SOCK_STREAM) deferred.later(setting(socket, SOL_SOCKET, SO_REUSEPORT, true));
   // A tentative IPv6 address (duplicate address detection) cannot be bound to otherwise.
   const isFreed = entry.family === AF_INET6 && entry.ipOpts?.freebind !== true;
-  if (isFreed) putOff.later(setting(socket, SOL_IPV6, IPV6.FREEBIND, true));
+  if (isFreed) deferred.later(setting(socket, SOL_IPV6, IPV6.FREEBIND, true));
   const bytes = encodeAddress(wanted);
-  putOff.later(prepared.bind(socket, bytes, bytes.byteLength), (error) => {
+  deferred.later(prepared.bind(socket, bytes, bytes.byteLength), (error) => {
     throw refused(entry, wanted, "bind it to", error);
   });
-  if (isFreed) putOff.later(setting(socket, SOL_IPV6, IPV6.FREEBIND, false));
+  if (isFreed) deferred.later(setting(socket, SOL_IPV6, IPV6.FREEBIND, false));
 }
 
-function connectAgain(socket: Fd, entry: InetSkEntry, destination: InetAddress, putOff: PutOff): void {
+function connectAgain(socket: Fd, entry: InetSkEntry, destination: InetAddress, deferred: DeferredCalls): void {
   const bytes = encodeAddress({ ...destination, scope: scopeOf(socket, entry) });
-  putOff.later(prepared.connect(socket, bytes, bytes.byteLength), (error) => {
+  deferred.later(prepared.connect(socket, bytes, bytes.byteLength), (error) => {
     throw refused(entry, destination, "connect it to", error);
   });
 }
@@ -234,11 +234,11 @@ export function scopeOf(socket: Fd, { ifname }: InetSkEntry): number {
 }
 
 /** They were all set for the time of binding. */
-function settleReuse(socket: Fd, { opts, proto }: InetSkEntry, putOff: PutOff): void {
+function settleReuse(socket: Fd, { opts, proto }: InetSkEntry, deferred: DeferredCalls): void {
   if (opts === undefined) return;
-  putOff.later(setting(socket, SOL_SOCKET, SO_REUSEADDR, opts.reuseaddr));
+  deferred.later(setting(socket, SOL_SOCKET, SO_REUSEADDR, opts.reuseaddr));
   if (proto !== IPPROTO.ICMP)
-    putOff.later(setting(socket, SOL_SOCKET, SO_REUSEPORT, opts.soReuseport), except("EOPNOTSUPP"));
+    deferred.later(setting(socket, SOL_SOCKET, SO_REUSEPORT, opts.soReuseport), except("EOPNOTSUPP"));
 }
 
 function reporting(entry: InetSkEntry, address: InetAddress, what: string, run: () => void): void {

@@ -47,10 +47,13 @@ const v6: Fields = {
 };
 const fieldsOf = ({ family }: SocketKind) => (family === AF_INET6 ? v6 : v4);
 
-const rawFields = ({ family }: SocketKind) =>
-  family === AF_INET6
-    ? { hdrincl: { level: SOL_IPV6, name: IPV6.HDRINCL } }
-    : { hdrincl: { level: SOL_IP, name: IP.HDRINCL }, nodefrag: { level: SOL_IP, name: IP.NODEFRAG } };
+type RawFields = { readonly hdrincl: SocketOption; readonly nodefrag?: SocketOption };
+const rawV4: RawFields = {
+  hdrincl: { level: SOL_IP, name: IP.HDRINCL },
+  nodefrag: { level: SOL_IP, name: IP.NODEFRAG },
+};
+const rawV6: RawFields = { hdrincl: { level: SOL_IPV6, name: IPV6.HDRINCL } };
+const rawFieldsOf = ({ family }: SocketKind) => (family === AF_INET6 ? rawV6 : rawV4);
 
 /** Which ICMP messages a raw socket does not want to see: raw(7), RFC 3542. */
 function icmpFilter({ family, protocol }: SocketKind): SocketOption | undefined {
@@ -95,8 +98,8 @@ export function collectIpOptions(socket: Fd, kind: SocketKind, asked: AskedOptio
   if (tos !== undefined) entry.tos = tos;
   if (ttl !== undefined) entry.ttl = ttl;
   if (kind.type !== SOCK.SOCK_RAW) return entry;
-  const fields = rawFields(kind);
-  const raw: { hdrincl?: number; nodefrag?: number } = read(askOptions(socket, listOf(fields)), fields);
+  const fields = rawFieldsOf(kind);
+  const raw = read<keyof RawFields>(askOptions(socket, listOf(fields)), fields);
   entry.raw = create(IpOptsRawEntrySchema, {
     ...(raw.hdrincl === undefined ? {} : { hdrincl: true }),
     ...(raw.nodefrag === undefined ? {} : { nodefrag: true }),
@@ -124,9 +127,9 @@ export function applyIpOptions(socket: Fd, kind: SocketKind, entry: IpOptsEntry,
   set(fields.tos, tos, usual?.tos);
   set(fields.ttl, ttl, usual?.ttl);
   if (raw === undefined) return;
-  const rawOptions: { hdrincl: SocketOption; nodefrag?: SocketOption } = rawFields(kind);
-  set(rawOptions.hdrincl, Number(raw.hdrincl));
-  set(rawOptions.nodefrag, Number(raw.nodefrag));
+  const { hdrincl, nodefrag } = rawFieldsOf(kind);
+  set(hdrincl, Number(raw.hdrincl));
+  set(nodefrag, Number(raw.nodefrag));
   const filter = icmpFilter(kind);
   if (filter !== undefined && raw.icmpvFilter.length > 0)
     writeOption(socket, filter.level, filter.name, new Uint8Array(Uint32Array.from(raw.icmpvFilter).buffer));

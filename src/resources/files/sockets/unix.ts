@@ -109,9 +109,8 @@ export class UnixSockets {
     const isService = serviceSocket !== undefined && state.peer === Number(serviceSocket);
     const questions = this.#questionsTo(state.type);
     const { general, more, credentials } = questions.ask(file.duplicate);
-    const entry = isService
-      ? closedEntry(ino, state, common, file, general)
-      : entryOf(ino, state, common, file, general);
+    const seen = { ino, state, common, file, general };
+    const entry = isService ? closedEntry(seen) : entryOf(seen);
     if (isService) return entry;
     const { pid, uid, gid } = ucred.decode(credentials.valueUnless(0) ?? new Uint8Array());
     if (pid !== 0) entry.peerCredentials = create(SocketCredentialsSchema, { pid, uid, gid });
@@ -201,13 +200,17 @@ function mayHaveQueue({ state, type, receiveQueue }: UnixSocketState): boolean {
   return state === TCP_ESTABLISHED || type === SOCK.SOCK_DGRAM;
 }
 
-function entryOf(
-  ino: number,
-  state: UnixSocketState,
-  common: FileCommon,
-  file: OpenFile,
-  asked: AskedOptions,
-): UnixSkEntry {
+/** What is known of a socket. */
+interface Seen {
+  readonly ino: number;
+  readonly state: UnixSocketState;
+  readonly common: FileCommon;
+  readonly file: OpenFile;
+  /** The answers to `socketOptions`. */
+  readonly general: AskedOptions;
+}
+
+function entryOf({ ino, state, common, file, general }: Seen): UnixSkEntry {
   const entry = create(UnixSkEntrySchema, {
     ...common,
     ino,
@@ -217,7 +220,7 @@ function entryOf(
     // Of a listening socket the length of its queue is the room that it has: sock_diag tells it in the place of sendQueue.
     backlog: state.state === TCP_LISTEN ? state.sendQueue : 0,
     peer: state.peer ?? 0,
-    opts: collectSocketOptions(file, asked),
+    opts: collectSocketOptions(file, general),
     name: state.name,
     ...collectName(file.duplicate, state.name),
   });
@@ -225,15 +228,9 @@ function entryOf(
   return entry;
 }
 
-function closedEntry(
-  ino: number,
-  state: UnixSocketState,
-  common: FileCommon,
-  file: OpenFile,
-  asked: AskedOptions,
-): UnixSkEntry {
+function closedEntry(seen: Seen): UnixSkEntry {
   const uflags = UnixSocketFlag.SERVICE;
-  const entry = entryOf(ino, { ...state, name: new Uint8Array(), shutdown: 0 }, common, file, asked);
+  const entry = entryOf({ ...seen, state: { ...seen.state, name: new Uint8Array(), shutdown: 0 } });
   return Object.assign(entry, { state: TCP_CLOSE, uflags, peer: 0, backlog: 0 });
 }
 

@@ -19,7 +19,7 @@ export const except =
 const AT_ONCE = 1024;
 
 /** They are made in their order; when one fails, those behind it were made all the same. */
-export class PutOff {
+export class DeferredCalls {
   readonly #calls: PreparedCall[] = [];
   readonly #failed: OnFailure[] = [];
 
