@@ -32,6 +32,7 @@ import { Terminals } from "../resources/files/tty/terminals.js";
 import type { DumpContext, DumpedProcess } from "../resources/kind.js";
 import { collectLayout, layoutQuestions } from "../resources/memory/layout.js";
 import { collectMappings, supportedMappings } from "../resources/memory/mappings.js";
+import { PackedVmas } from "../resources/memory/packed-vmas.js";
 import { SharedMemory } from "../resources/memory/shared.js";
 import { Segments } from "../resources/memory/shm.js";
 import { onceFor } from "../resources/once.js";
@@ -44,6 +45,7 @@ import { collectFilesystem } from "../resources/tree/filesystem.js";
 import { Identities } from "../resources/tree/identities.js";
 import { emptyCore, processEntries, setStopped, zombieCore } from "../resources/tree/processes.js";
 import type { Entered } from "../tracee/entered.js";
+import { placeIn } from "../tracee/errand.js";
 import { Foothold } from "../tracee/foothold.js";
 import type { FrozenProcess, FrozenTask } from "../tracee/freeze.js";
 import { TargetMemory } from "../tracee/memory.js";
@@ -56,7 +58,7 @@ import type { DumpRequest } from "./requests.js";
 export interface Collected extends Pick<DumpedProcess, "pid" | "threads" | "memory"> {
   readonly foothold: Foothold;
   readonly pagemap: Fd;
-  readonly mm: MmEntry;
+  readonly vmas: PackedVmas;
   /** Memory of its own, in bytes. */
   readonly ownBytes: number;
   readonly isConfined: boolean;
@@ -145,7 +147,7 @@ export class CollectedTree implements Disposable {
       if (task.state === "zombie") this.images.writeLater("core", task.pid, [zombieCore(task)]);
       else looked.push(this.#lookAt(task));
     }
-    const footholds = Foothold.plant(looked.map(({ first, process }) => ({ leader: first, ...process })));
+    const footholds = Foothold.plant(looked.map(({ first, process }) => placeIn(first, process)));
     this.#footholds.push(...footholds);
     const turns = inTurns([...footholds.entries()], ([, { place }]) => place.leader);
     for (const turn of turns)
@@ -194,13 +196,6 @@ export class CollectedTree implements Disposable {
     const { core, mm } = this.#collectLeader(process, first, inside, answers);
     // Its other threads work in the same area.
     inside[Symbol.dispose]();
-    const { pid, threads, memory, status } = process;
-    this.#collected.push({
-      ...{ pid, threads, memory, foothold, pagemap, mm },
-      ownBytes: status.rssAnonBytes + status.swappedBytes,
-      isConfined: status.seccomp !== SECCOMP_MODE.DISABLED,
-      isSubreaper: core.tc?.childSubreaper === true,
-    });
     for (const thread of process.threads)
       if (!thread.isLeader)
         this.images.writeLater("core", thread.tid, [this.#collectThread(process, thread, foothold)]);
@@ -213,6 +208,14 @@ export class CollectedTree implements Disposable {
     this.images.writeLater("mm", process.pid, [mm]);
     core.ids = ids;
     this.images.writeLater("core", process.pid, [core]);
+    const { pid, threads, memory, status } = process;
+    this.#collected.push({
+      ...{ pid, threads, memory, foothold, pagemap },
+      vmas: new PackedVmas(mm.vmas),
+      ownBytes: status.rssAnonBytes + status.swappedBytes,
+      isConfined: status.seccomp !== SECCOMP_MODE.DISABLED,
+      isSubreaper: core.tc?.childSubreaper === true,
+    });
   }
 
   /** `first`: the leader, or the thread that speaks for the process when that has ended. */

@@ -19,11 +19,11 @@ import type { RestoreContext, RestoredProcess, RestoredThread, Stage, TaskPart }
 import { restoreRings } from "../resources/memory/aio.js";
 import { writePages } from "../resources/memory/contents.js";
 import { applyLayout } from "../resources/memory/layout.js";
-import { finishMemory, type Inheritance, type MappedMemory, mapMemory } from "../resources/memory/restore.js";
+import { finishMemory, type Inheritance, mapMemory } from "../resources/memory/restore.js";
 import type { RestoredSharedMemory } from "../resources/memory/restored-shared.js";
 import { attachSegments, isShmVma } from "../resources/memory/shm-attach.js";
 import { RestoredSegments } from "../resources/memory/shm-restored.js";
-import { restoreVdso, savedVdso } from "../resources/memory/vdso.js";
+import { restoreVdso, SavedVdsos } from "../resources/memory/vdso.js";
 import { restoreCompatVdso } from "../resources/memory/vdso-compat.js";
 import { applyDumpable } from "../resources/task/dumpable.js";
 import { setFloatingPoint } from "../resources/task/floating-point.js";
@@ -145,7 +145,7 @@ export class Rebuilt implements RestoredProcess, Disposable {
    * before `opened` is closed, writePages fills them.
    */
   mapMemory(opened: OpenPages, source?: Source & Pick<Inheritance, "comparison">): void {
-    if (this.#mapped !== undefined) return;
+    if (this.#writable !== undefined) return;
     const { inside, plan } = this;
     const { context, shared } = this.around;
     const pages = opened.of(plan.pid);
@@ -157,13 +157,14 @@ export class Rebuilt implements RestoredProcess, Disposable {
       return undefined;
     };
     const from = source && { parent: { ...source, mm: source.process.plan.mm, pages: opened.of(source.process.pid) } };
-    this.#mapped = this.#fetching((fetch) => mapMemory(inside, { mm: plan.mm, pages, fetch, backing, ...from }));
-    this.#unwritten = this.#mapped.pages;
+    const mapped = this.#fetching((fetch) => mapMemory(inside, { mm: plan.mm, pages, fetch, backing, ...from }));
+    this.#writable = mapped.writable;
+    this.#unwritten = mapped.pages;
     this.#attachSegments();
-    this.#vdso = savedVdso(plan.mm, pages);
+    this.#vdso = context.once(SavedVdsos).codeIn(plan.mm, pages);
   }
   #vdso: Uint8Array | undefined;
-  #mapped: MappedMemory | undefined;
+  #writable: ReadonlySet<VmaEntry> | undefined;
 
   /** What the mappings hold; a second call does nothing. */
   writePages(): void {
@@ -207,7 +208,7 @@ export class Rebuilt implements RestoredProcess, Disposable {
   finishMemory(): void {
     const { inside, plan } = this;
     const { context, parked } = this.around;
-    finishMemory(inside, plan.mm, this.#mapped?.writable ?? new Set());
+    finishMemory(inside, plan.mm, this.#writable ?? new Set());
     restoreRings(inside, plan.mm);
     this.#restoreVdso(parked);
     this.#fetching((fetch) => {

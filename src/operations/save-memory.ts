@@ -2,7 +2,6 @@
 // of a small process it waits for the memory itself.
 
 import type { ImageDirectory } from "../images/directory.js";
-import type { MmEntry, VmaEntry } from "../images/format/entries.js";
 import { PagesWriter } from "../images/pages/write.js";
 import { O } from "../kernel/abi/fcntl.js";
 import { PAGE_SIZE } from "../kernel/abi/mman.js";
@@ -13,6 +12,7 @@ import { Scope } from "../kernel/scope.js";
 import { sys } from "../kernel/syscalls.js";
 import { Meter } from "../report/progress.js";
 import { SetAside } from "../resources/memory/aside.js";
+import type { PackedVmas, SavedVma } from "../resources/memory/packed-vmas.js";
 import { type PageRange, type PageSource, pagesToSave, savePages } from "../resources/memory/pages.js";
 import { type Deputy, makeDeputy } from "../tracee/deputy.js";
 import type { Entered } from "../tracee/entered.js";
@@ -56,9 +56,9 @@ export class SavedMemory implements Disposable {
   }
 
   #copyProcess(collected: Collected): boolean {
-    const { threads, memory, foothold, mm, pagemap } = collected;
+    const { threads, memory, foothold, vmas, pagemap } = collected;
     const [leader] = threads;
-    const aside = SetAside.read(mm, pagemap, memory);
+    const aside = SetAside.read(vmas, pagemap, memory);
     if (leader === undefined || aside === undefined)
       return this.#noCopies("too much memory that a fork does not inherit");
     using inside = foothold.enter(leader);
@@ -140,9 +140,9 @@ export class SavedMemory implements Disposable {
     }
   }
 
-  #save({ pid, mm }: Collected, pagemap: Fd, source: PageSource): void {
+  #save({ pid, vmas }: Collected, pagemap: Fd, source: PageSource): void {
     using writer = new PagesWriter(this.images, { pagemap: "pagemap", id: pid, pagesId: this.#nextPagesId() });
-    this.pagesWritten += savePages(rangesOf(mm, pagemap, source.aside), { ...source, moved: this.#moved }, writer);
+    this.pagesWritten += savePages(rangesOf(vmas, pagemap, source.aside), { ...source, moved: this.#moved }, writer);
     writer.close();
   }
 
@@ -158,9 +158,9 @@ export class SavedMemory implements Disposable {
   }
 }
 
-function* rangesOf(mm: MmEntry, pagemap: Fd, aside: SetAside | undefined): Generator<PageRange> {
-  let others: VmaEntry[] = [];
-  for (const vma of mm.vmas) {
+function* rangesOf(vmas: PackedVmas, pagemap: Fd, aside: SetAside | undefined): Generator<PageRange> {
+  let others: SavedVma[] = [];
+  for (const vma of vmas) {
     const kept = aside?.rangesOf(vma);
     if (kept === undefined) others.push(vma);
     else {

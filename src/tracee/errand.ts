@@ -25,12 +25,27 @@ const ZEROS = Buffer.alloc(SIGFRAME_ROOM);
 /** What is looked at of a stack. */
 const LOOKED_AT = Buffer.alloc(SIGFRAME_ROOM);
 
-/** A stopped process, by one of its threads. */
+/** A stopped process, by one of its threads. It is kept as long as the dump lasts, and so has no more of it than that takes. */
 export interface Place {
   readonly leader: Tracee;
   readonly memory: TargetMemory;
-  readonly mappings: readonly Mapping[];
+  /** Of code that a call may be written over. */
+  readonly site: Address;
+  /** Where its main stack is, and the one that the thread is on. */
+  readonly stacks: readonly Mapping[];
 }
+
+/** Throws StasisError: it has no code. */
+export function placeIn(
+  leader: Tracee,
+  { memory, mappings }: Pick<Place, "memory"> & { readonly mappings: readonly Mapping[] },
+): Place {
+  const { sp } = leader.registers();
+  const isStack = ({ path, start, end }: Mapping) => path === MAIN_STACK || (start <= sp && sp <= end);
+  return { leader, memory, site: entrySite(leader, mappings), stacks: mappings.filter(isStack) };
+}
+const MAIN_STACK = "[stack]";
+
 export type Call = readonly [number: number, words: readonly bigint[]];
 export interface Errand {
   readonly place: Place;
@@ -106,7 +121,7 @@ function divert({ place, call: [number, words] }: Errand, borrowed: Scope): void
   const { leader, memory } = place;
   const registers = leaveCriticalSection(leader, memory);
   const mask = leader.signalMask();
-  const site = borrowBytes(borrowed, memory, entrySite(place), oneCallBytes);
+  const site = borrowBytes(borrowed, memory, place.site, oneCallBytes);
   const state = { registers, mask, xstate: leader.xstate() };
   const frame = layOutSigframe(frameAddress(place, registers), state);
   const room = borrowBytes(borrowed, memory, asAddress(frame.ucontext), frame.bytes);
@@ -121,7 +136,7 @@ function borrowBytes(borrowed: Scope, memory: TargetMemory, at: Address, put: Ui
   return at;
 }
 
-function entrySite({ leader, mappings }: Place): Address {
+function entrySite(leader: Tracee, mappings: readonly Mapping[]): Address {
   const entry = readAuxv(leader.tid).find(([type]) => type === AT_ENTRY)?.[1];
   const holds = (address: bigint) =>
     mappings.some((mapping) => mapping.executable && mapping.start <= address && address + 16n <= mapping.end);
@@ -135,15 +150,15 @@ function entrySite({ leader, mappings }: Place): Address {
 }
 
 /** Where the frame may lie: memory that the program does not use. */
-function frameAddress({ leader, memory, mappings }: Place, registers: Registers): Address {
-  const stack = mappings.find((mapping) => mapping.path === "[stack]");
+function frameAddress({ leader, memory, stacks }: Place, registers: Registers): Address {
+  const stack = stacks.find(({ path }) => path === MAIN_STACK);
   const room = BigInt(SIGFRAME_ROOM);
   const isFarBelow =
     stack !== undefined &&
     (registers.sp >= stack.end || registers.sp < stack.start || registers.sp - stack.start > 4n * room);
   if (stack?.writable === true && isFarBelow && isAllZero(memory, stack.start)) return stack.start;
   const at = asAddress((registers.sp - RED_ZONE - room) & ~63n);
-  const around = mappings.find((mapping) => mapping.start <= at && registers.sp <= mapping.end && mapping.writable);
+  const around = stacks.find(({ start, end, writable }) => start <= at && registers.sp <= end && writable);
   if (around === undefined) throw cannotHold(leader, "no room on its stack");
   return at;
 }

@@ -1,10 +1,10 @@
 // Memory that a fork does not inherit, read while the target is frozen: a copy (tracee/deputy.ts) does not have it.
 // madvise(2) MADV_DONTFORK, MADV_WIPEONFORK; private huge pages.
-import type { MmEntry, VmaEntry } from "../../images/format/entries.js";
 import { VmaStatus } from "../../images/format/numbers.js";
 import { MADV, MAP } from "../../kernel/abi/mman.js";
 import { asAddress, type Fd } from "../../kernel/brand.js";
 import type { TargetMemory } from "../../tracee/memory.js";
+import type { PackedVmas, SavedVma } from "./packed-vmas.js";
 import { type PageRange, pagesToSave } from "./pages.js";
 
 const NOT_INHERITED = (1n << BigInt(MADV.MADV_DONTFORK)) | (1n << BigInt(MADV.MADV_WIPEONFORK));
@@ -12,24 +12,25 @@ const NOT_INHERITED = (1n << BigInt(MADV.MADV_DONTFORK)) | (1n << BigInt(MADV.MA
 const MOST_BYTES = 16n << 20n;
 
 /** Who maps huge pages first may take them from a forked child: mm/hugetlb.c, unmap_ref_private(). */
-const isPrivateHuge = ({ flags }: VmaEntry) => (flags & MAP.MAP_HUGETLB) !== 0 && (flags & MAP.MAP_PRIVATE) !== 0;
+const isPrivateHuge = ({ flags }: SavedVma) => (flags & MAP.MAP_HUGETLB) !== 0 && (flags & MAP.MAP_PRIVATE) !== 0;
 
 interface Piece {
   readonly range: PageRange;
   readonly bytes: Uint8Array;
 }
 /** The kernel writes to it, in the copy too. */
-const isRing = ({ status }: VmaEntry) => (status & VmaStatus.AREA_AIORING) !== 0;
+const isRing = ({ status }: SavedVma) => (status & VmaStatus.AREA_AIORING) !== 0;
 
 /** Page ranges with their contents. */
 export class SetAside {
-  readonly #pieces = new Map<VmaEntry, Piece[]>();
+  /** By where their mappings begin. */
+  readonly #pieces = new Map<bigint, Piece[]>();
 
   /** Result: undefined when there is too much of it. */
-  static read(mm: MmEntry, pagemap: Fd, memory: TargetMemory): SetAside | undefined {
+  static read(vmas: PackedVmas, pagemap: Fd, memory: TargetMemory): SetAside | undefined {
     const aside = new SetAside();
     let total = 0n;
-    for (const vma of mm.vmas) {
+    for (const vma of vmas) {
       if ((vma.madv & NOT_INHERITED) === 0n && !isPrivateHuge(vma) && !isRing(vma)) continue;
       const pieces: Piece[] = [];
       for (const range of pagesToSave(pagemap, [vma])) {
@@ -37,14 +38,14 @@ export class SetAside {
         if (total > MOST_BYTES) return undefined;
         pieces.push({ range, bytes: memory.read(asAddress(range.start), Number(range.end - range.start)) });
       }
-      aside.#pieces.set(vma, pieces);
+      aside.#pieces.set(vma.start, pieces);
     }
     return aside;
   }
 
   /** The ranges of a mapping that was set aside; undefined for all others. */
-  rangesOf(vma: VmaEntry): PageRange[] | undefined {
-    return this.#pieces.get(vma)?.map(({ range }) => range);
+  rangesOf({ start }: SavedVma): PageRange[] | undefined {
+    return this.#pieces.get(start)?.map(({ range }) => range);
   }
 
   has(start: bigint): boolean {

@@ -1,5 +1,4 @@
 // The contents of private memory: which pages to save (PAGEMAP_SCAN) and the copy of them into pages-N.img.
-import type { VmaEntry } from "../../images/format/entries.js";
 import { VmaStatus } from "../../images/format/numbers.js";
 import { PagemapFlag } from "../../images/format/pagemap.js";
 import type { PagesWriter } from "../../images/pages/write.js";
@@ -9,6 +8,7 @@ import { CATEGORY, type PageFilter, scanPages, tellsGuardPages } from "../../ker
 import type { TargetMemory } from "../../tracee/memory.js";
 import type { PagePiece, PagePipes } from "../../tracee/page-pipes.js";
 import type { SetAside } from "./aside.js";
+import type { SavedVma } from "./packed-vmas.js";
 
 /** One run of pages to be saved. */
 export interface PageRange {
@@ -32,11 +32,11 @@ export interface PageSource {
 const BUFFER_BYTES = 256 * 1024;
 const buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
 
-const is = ({ status }: VmaEntry, bits: number) => (status & bits) !== 0;
+const is = ({ status }: SavedVma, bits: number) => (status & bits) !== 0;
 
 /** The pages of mappings that hold something which is neither in a file nor all zero. */
-export function* pagesToSave(pagemap: Fd, vmas: readonly VmaEntry[]): Generator<PageRange> {
-  let neighbours: VmaEntry[] = [];
+export function* pagesToSave(pagemap: Fd, vmas: readonly SavedVma[]): Generator<PageRange> {
+  let neighbours: SavedVma[] = [];
   for (const vma of vmas) {
     if (isLookedThrough(vma)) {
       neighbours.push(vma);
@@ -51,13 +51,13 @@ export function* pagesToSave(pagemap: Fd, vmas: readonly VmaEntry[]): Generator<
 }
 
 /** What may vanish at any time need not be saved: mmap(2) MAP_DROPPABLE. */
-function isLookedThrough(vma: VmaEntry): boolean {
+function isLookedThrough(vma: SavedVma): boolean {
   const isPrivate = is(vma, VmaStatus.ANON_PRIVATE | VmaStatus.FILE_PRIVATE);
   return isPrivate && !is(vma, VmaStatus.AREA_VDSO | VmaStatus.AREA_VVAR) && (vma.flags & MAP.MAP_DROPPABLE) === 0;
 }
 
 /** Looks through mappings between which there is no other in one go. What is of none of them is ours: tracee/foothold.ts. */
-function* pagesOf(pagemap: Fd, vmas: readonly VmaEntry[]): Generator<PageRange> {
+function* pagesOf(pagemap: Fd, vmas: readonly SavedVma[]): Generator<PageRange> {
   const [first] = vmas;
   const last = vmas.at(-1);
   if (first === undefined || last === undefined) return;
@@ -82,7 +82,7 @@ function filterOf(pagemap: Fd): PageFilter {
   return { required: notOurs, inverted: notOurs, anyOf: CATEGORY.PRESENT | CATEGORY.SWAPPED };
 }
 
-function flagsOf(vma: VmaEntry): number {
+function flagsOf(vma: SavedVma): number {
   const isLazy = is(vma, VmaStatus.ANON_PRIVATE) && (vma.flags & MAP.MAP_LOCKED) === 0;
   return PagemapFlag.PRESENT | (isLazy ? PagemapFlag.LAZY : 0);
 }

@@ -18,8 +18,21 @@ export const isVvar = ({ status }: VmaEntry) => (status & VmaStatus.AREA_VVAR) !
 const isCode = ({ path }: Parked) => path === "[vdso]";
 const totalOf = (pieces: readonly Parked[]) => pieces.reduce((sum, { lengthBytes }) => sum + lengthBytes, 0n);
 
-/** The code of the vdso that the program had; undefined: it had none, or the image does not have it. */
-export function savedVdso({ vmas }: MmEntry, pages: PagesReader): Uint8Array | undefined {
+/** Most programs of a tree have the same vdso: it is kept once. */
+export class SavedVdsos {
+  readonly #known: Uint8Array[] = [];
+
+  /** The code of the vdso that the program had; undefined: it had none, or the image does not have it. */
+  codeIn(mm: MmEntry, pages: PagesReader): Uint8Array | undefined {
+    const code = savedVdso(mm, pages);
+    if (code === undefined) return undefined;
+    const known = this.#known.find((one) => Buffer.compare(one, code) === 0);
+    if (known === undefined) this.#known.push(code);
+    return known ?? code;
+  }
+}
+
+function savedVdso({ vmas }: MmEntry, pages: PagesReader): Uint8Array | undefined {
   const vdso = vmas.find(isVdso);
   if (vdso === undefined || !pages.covers(vdso.start, Number((vdso.end - vdso.start) / PAGE_SIZE))) return undefined;
   const code = new Uint8Array(Number(vdso.end - vdso.start));

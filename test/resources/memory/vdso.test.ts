@@ -9,7 +9,7 @@ import { VmaStatus } from "../../../src/images/format/numbers.js";
 import { asPid } from "../../../src/kernel/brand.js";
 import { ElfFormatError, exportedFunctions } from "../../../src/kernel/elf.js";
 import { readMaps } from "../../../src/kernel/proc/maps.js";
-import { savedVdso } from "../../../src/resources/memory/vdso.js";
+import { SavedVdsos } from "../../../src/resources/memory/vdso.js";
 import { standIn } from "../../../src/resources/memory/vdso-stand-in.js";
 import { TargetMemory } from "../../../src/tracee/memory.js";
 import { endingWith, startService } from "../../scenarios/round-trip.js";
@@ -29,7 +29,7 @@ function spoil(imagesDirectory: string, pid: number): void {
   const { images } = ImageDirectory.open(imagesDirectory);
   const mm = images.readOne("mm", pid);
   using pages = images.pagesReader("pagemap", pid);
-  const code = savedVdso(mm, pages);
+  const code = new SavedVdsos().codeIn(mm, pages);
   const start = mm.vmas.find(({ status }) => (status & VmaStatus.AREA_VDSO) !== 0)?.start ?? 0n;
   assert.ok(code !== undefined);
   for (const { offset, sizeBytes } of exportedFunctions(code)) code.fill(INT3, offset + 1, offset + sizeBytes);
