@@ -1,10 +1,7 @@
 // Whether this machine runs 32-bit code. Not every kernel with CONFIG_IA32_EMULATION does: it can be told not to (ia32_emulation=0), and a guest
 // may be unable to. The one who knows is execve(2): arch/x86/include/asm/elf.h, compat_elf_check_arch().
 import { spawnSync } from "node:child_process";
-import { writeSync } from "node:fs";
-import { MFD } from "./abi/mman.js";
-import { own } from "./own-fd.js";
-import { sys } from "./syscalls.js";
+import { programFile } from "./program-file.js";
 
 const HEADER_BYTES = 52;
 const PROGRAM_HEADER_BYTES = 32;
@@ -21,8 +18,7 @@ export function runs32BitCode(): boolean {
 }
 
 function endsAsTold(): boolean {
-  using file = own(sys.memfd_create("32-bit", MFD.MFD_CLOEXEC | MFD.MFD_EXEC));
-  writeSync(file.fd, program());
+  using file = programFile("32-bit", program());
   // Where the kernel does not take it, execvp(3) has a shell read it, which fails.
   return spawnSync(`/proc/self/fd/${file.fd}`, { stdio: "ignore" }).status === STATUS;
 }

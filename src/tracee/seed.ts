@@ -1,20 +1,20 @@
 // The first task of a restore: a process with nothing in it but our stub, from which the tree is grown by clone3(2).
 //
-// 1. A static ELF of one page is written to a memfd and started with posix_spawn(3); it waits for us, 10 s at most.
+// 1. A static ELF of one page is put into memory (kernel/program-file.ts) and started with posix_spawn(3); it waits for us, 10 s at most.
 // 2. It is seized (with EXITKILL: no half-built tree survives us) and given an anonymous region for stub and scratch memory, at an
 //    address that no task of the tree uses. The ELF must be unmapped before /proc/PID/exe can be set: kernel/fork.c,
 //    replace_mm_exe_file().
 // 3. vdso and vvar move into the region, everything else is unmapped, and every signal has its default action: what we ignore execve(2) hands on.
 //    Children inherit exactly this.
-import { MAP, MFD, MREMAP_FIXED, MREMAP_MAYMOVE, PROT } from "../kernel/abi/mman.js";
+import { MAP, MREMAP_FIXED, MREMAP_MAYMOVE, PROT } from "../kernel/abi/mman.js";
 import { PTRACE_O } from "../kernel/abi/ptrace.js";
 import { k_sigaction, SIGSET_BYTES, settable } from "../kernel/abi/signal.js";
 import { type Address, asAddress, asPid, NO_TARGET_FD, NULL, type Pid } from "../kernel/brand.js";
 import { posixSpawn } from "../kernel/call.js";
 import { bytes, struct, u16, u32, u64 } from "../kernel/declare/struct.js";
 import { errnoName } from "../kernel/errno.js";
-import { own } from "../kernel/own-fd.js";
 import { type Mapping, readMaps } from "../kernel/proc/maps.js";
+import { programFile } from "../kernel/program-file.js";
 import { sys } from "../kernel/syscalls.js";
 import { StasisError } from "../report/error.js";
 import { Inside } from "./inside.js";
@@ -101,9 +101,8 @@ export function startSeed(
 const ELF_BYTES = BigInt(elf.sizeBytes);
 
 function spawnElf(image: Uint8Array, spawn: (path: string) => number): Pid {
-  using memfd = own(sys.memfd_create("stasis-seed", MFD.MFD_CLOEXEC));
-  sys.write(memfd.fd, image, image.byteLength);
-  const pid = spawn(`/proc/self/fd/${memfd.fd}`);
+  using file = programFile("stasis-seed", image);
+  const pid = spawn(`/proc/self/fd/${file.fd}`);
   if (pid > 0) return asPid(pid);
   throw new StasisError({
     code: "KERNEL_REFUSED",
