@@ -12,8 +12,9 @@ import { k_sigaction, SIGSET_BYTES, settable } from "../kernel/abi/signal.js";
 import { type Address, asAddress, asPid, NO_TARGET_FD, NULL, type Pid } from "../kernel/brand.js";
 import { posixSpawn } from "../kernel/call.js";
 import { bytes, struct, u16, u32, u64 } from "../kernel/declare/struct.js";
-import { errnoName } from "../kernel/errno.js";
+import { errnoName, SyscallError } from "../kernel/errno.js";
 import { type Mapping, readMaps } from "../kernel/proc/maps.js";
+import { readStatus } from "../kernel/proc/status.js";
 import { programFile } from "../kernel/program-file.js";
 import { sys } from "../kernel/syscalls.js";
 import { StasisError } from "../report/error.js";
@@ -81,7 +82,7 @@ export function startSeed(
 ): Seed {
   const boot = base + BigInt(REGION_BYTES) - PAGE;
   const pid = spawnElf(seedElf(boot), spawn);
-  sys.ptraceSeize(pid, 0n, SEED_OPTIONS);
+  seize(pid);
   sys.ptraceInterrupt(pid);
   const tracee = new Tracee(pid, pid, "stasis-seed", SEED_OPTIONS);
   const event = waitFor(pid);
@@ -110,6 +111,24 @@ function spawnElf(image: Uint8Array, spawn: (path: string) => number): Pid {
     subject: { kind: "host", what: "a process to restore into" },
     reason: errnoName(-pid),
   });
+}
+
+/** Who follows our forks (strace -f) has it before us. */
+function seize(pid: Pid): void {
+  try {
+    sys.ptraceSeize(pid, 0n, SEED_OPTIONS);
+  } catch (cause) {
+    const tracer = readStatus(pid)?.tracerPid ?? 0;
+    if (!(cause instanceof SyscallError) || tracer === 0) throw cause;
+    throw new StasisError({
+      code: "KERNEL_REFUSED",
+      doing: "start",
+      subject: { kind: "host", what: "a process to restore into" },
+      reason: `process ${tracer} traces it, and all that stasis starts`,
+      remedy: "end the debugger, or have it not follow forks",
+      cause,
+    });
+  }
 }
 
 /** One page, loaded at `boot`, executable, whose entry is the stub's wait for us. */
