@@ -27,8 +27,8 @@ interface Saved {
 export class RestoredFileTable implements RestoredFiles, Disposable {
   readonly #entries = new Map<number, FileEntry>();
   readonly #open = new Map<number, Fd>();
-  /** Files whose first descriptor is in place: the one that O_ASYNC is set by. */
-  readonly #announced = new Set<number>();
+  /** The flags of files with O_ASYNC that no task has a descriptor for yet: it is set by the first one. */
+  readonly #unannounced = new Map<number, number>();
   /** Those that are filled and not finished. */
   readonly #tables: {
     readonly thread: RestoredThread;
@@ -48,6 +48,8 @@ export class RestoredFileTable implements RestoredFiles, Disposable {
     for (const entry of this.#entries.values()) {
       const { kind, saved } = this.#kindOf(entry);
       kind.validate?.(saved, context);
+      const flags = this.#commonOf(saved)?.flags ?? 0;
+      if ((flags & O.O_ASYNC) !== 0) this.#unannounced.set(entry.id, flags);
     }
   }
 
@@ -166,9 +168,14 @@ export class RestoredFileTable implements RestoredFiles, Disposable {
 
   #restored(thread: RestoredThread, wanted: readonly FdinfoEntry[]): RestoredTable {
     const free = lowestFree(wanted);
+    let ids: ReadonlyMap<number, number> | undefined;
     return {
       thread,
-      ids: new Map(wanted.map(({ fd, id }) => [fd, id])),
+      // For each of ten thousand files only when somebody asks.
+      get ids() {
+        ids ??= new Map(wanted.map(({ fd, id }) => [fd, id]));
+        return ids;
+      },
       borrowing: (fileId, use) => {
         const { sys: inside } = thread.inside;
         const lent = withEngine(thread.inside, free, (engine) =>
@@ -201,11 +208,12 @@ export class RestoredFileTable implements RestoredFiles, Disposable {
   }
 
   #announceAll({ inside }: RestoredThread, wanted: readonly FdinfoEntry[]): void {
+    if (this.#unannounced.size === 0) return;
     for (const { id, fd } of wanted) {
-      if (this.#announced.has(id)) continue;
-      this.#announced.add(id);
-      const { flags = 0 } = this.#commonOf(this.#kindOf(this.entry(id)).saved) ?? {};
-      if ((flags & O.O_ASYNC) !== 0) announce(asTargetFd(fd), flags, inside);
+      const flags = this.#unannounced.get(id);
+      if (flags === undefined) continue;
+      this.#unannounced.delete(id);
+      announce(asTargetFd(fd), flags, inside);
     }
   }
 
