@@ -9,7 +9,18 @@ type Contents = Omit<MessageInitShape<typeof FileEntrySchema>, "$typeName" | "ty
 
 /** All open file descriptions of a dump, from files.img or from the images that were before it. */
 export function readFiles(images: ImageDirectory): FileEntry[] {
-  return images.has("files", undefined) ? images.read("files", undefined) : readOldFiles(images);
+  return joined(images.has("files", undefined) ? images.read("files", undefined) : readOldFiles(images));
+}
+
+/** A tun file has two entries of one number: a regular one for its path, and its own. They become one. */
+function joined(entries: FileEntry[]): FileEntry[] {
+  const tunFiles = new Map(entries.filter(({ type }) => type === FdType.TUNF).map((entry) => [entry.id, entry]));
+  if (tunFiles.size === 0) return entries;
+  return entries.filter((entry) => {
+    const tunFile = entry.type === FdType.REG ? tunFiles.get(entry.id) : undefined;
+    if (tunFile !== undefined && entry.reg !== undefined) tunFile.reg = entry.reg;
+    return tunFile === undefined;
+  });
 }
 
 function readOldFiles(images: ImageDirectory): FileEntry[] {

@@ -14,6 +14,7 @@ export const errno = {
   ENOTSUP: 95,
   EBADRQC: 56,
   ECOMM: 70,
+  EBADFD: 77,
   ENODATA: 61,
   ETOOMANYREFS: 109,
 } as const;

@@ -24,7 +24,9 @@ export interface ExplainedSocket {
 
 export function filesOf(entries: readonly FileEntry[]): ExplainedFiles[] {
   const counts = new Map<FdType, number>();
-  for (const { type } of entries) counts.set(type, (counts.get(type) ?? 0) + 1);
+  // A file may have an entry for its path besides, of the same number.
+  for (const { type } of new Map(entries.map((entry) => [entry.id, entry])).values())
+    counts.set(type, (counts.get(type) ?? 0) + 1);
   return [...counts]
     .map(([type, count]) => ({ type: FdType[type], summary: kindNamed(FdType[type])?.summary ?? "", count }))
     .sort((one, other) => other.count - one.count || (one.type < other.type ? -1 : 1));

@@ -18,6 +18,7 @@ import { unixSocket } from "./files/sockets/unix.js";
 import { timerfd } from "./files/timerfd.js";
 import { majorOf } from "./files/tty/devices.js";
 import { tty } from "./files/tty/tty.js";
+import { tun } from "./files/tun.js";
 import { fanotify } from "./files/watches/fanotify.js";
 import { inotify } from "./files/watches/inotify.js";
 import type { FileKind, FileMode, OpenFile, RefusedKind, Signature } from "./kind.js";
@@ -60,7 +61,7 @@ export const fileKinds = {
   SIGNALFD: signalfd,
   TIMERFD: timerfd,
   TTY: tty,
-  TUNF: refused("TUNF", "TUN/TAP devices", { mode: "character", link: /^\/dev\/net\/tun/ }),
+  TUNF: tun,
   UNIXSK: unixSocket,
 } as const satisfies Record<Exclude<keyof typeof FdType, Unstored>, AnyKind>;
 

@@ -96,6 +96,8 @@ export interface FileRegister {
   register(file: OpenFile, flags: number): number;
   /** A file entry that nobody has a descriptor of; result: its id. */
   addRegular(make: (id: number) => RegFileEntry): number;
+  /** Another entry for a file whose own one has the same number. */
+  addPath(entry: RegFileEntry): void;
   /** The entry of a unix socket of another program. */
   addUnixPeer(make: (id: number) => UnixSkEntry): void;
   /** The id of an open file that is on its way in a socket of the process. `duplicate` is ours, and stays open until the dump has ended. */

@@ -48,7 +48,7 @@ export class RestoredFileTable implements RestoredFiles, Disposable {
     for (const entry of this.#entries.values()) {
       const { kind, saved } = this.#kindOf(entry);
       kind.validate?.(saved, context);
-      const flags = this.#commonOf(saved)?.flags ?? 0;
+      const flags = this.#commonOf(entry, saved)?.flags ?? 0;
       if ((flags & O.O_ASYNC) !== 0) this.#unannounced.set(entry.id, flags);
     }
   }
@@ -74,10 +74,11 @@ export class RestoredFileTable implements RestoredFiles, Disposable {
   fd(id: number): Fd {
     const known = this.#open.get(id);
     if (known !== undefined) return known;
-    const { kind, saved } = this.#kindOf(this.entry(id));
+    const entry = this.entry(id);
+    const { kind, saved } = this.#kindOf(entry);
     const fd = kind.open(saved, this.context());
     this.#open.set(id, fd);
-    const common = this.#commonOf(saved);
+    const common = this.#commonOf(entry, saved);
     if (common?.flags !== undefined) applyCommon(fd, common.flags, common.fown);
     return fd;
   }
@@ -124,8 +125,15 @@ export class RestoredFileTable implements RestoredFiles, Disposable {
   }
   readonly #otherwise = new Map<string, Fd>();
 
-  /** A FIFO's flags and owner are in the regular file entry that it names; a terminal has both, and such an entry for its path. */
-  #commonOf(saved: Saved): { readonly flags?: number; readonly fown?: FownEntry | undefined } | undefined {
+  /**
+   * A FIFO's flags and owner are in the regular file entry that it names, a tun file's in the one that it has itself; a terminal has both,
+   * and such an entry for its path.
+   */
+  #commonOf(
+    entry: FileEntry,
+    saved: Saved,
+  ): { readonly flags?: number; readonly fown?: FownEntry | undefined } | undefined {
+    if (entry.reg !== undefined) return entry.reg;
     return saved.regfId === undefined || saved.flags !== undefined ? saved : this.entry(saved.regfId).reg;
   }
 

@@ -158,6 +158,10 @@ export class FileTable implements FileRegister {
     return id;
   }
 
+  addPath(reg: RegFileEntry): void {
+    this.#entries.push(create(FileEntrySchema, { type: FdType.REG, id: reg.id, reg }));
+  }
+
   addUnixPeer(make: (id: number) => UnixSkEntry): void {
     this.#lastId += 1;
     const id = this.#lastId;

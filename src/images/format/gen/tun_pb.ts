@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file tun.proto.
  */
 export const file_tun: GenFile = /*@__PURE__*/
-  fileDesc("Cgl0dW4ucHJvdG8SDXN0YXNpcy5pbWFnZXMiSwoMVHVuZmlsZUVudHJ5EgoKAmlkGAEgAigNEg4KBm5ldGRldhgCIAEoCRIQCghkZXRhY2hlZBgDIAEoCBINCgVuc19pZBgEIAEoDSJiCgxUdW5MaW5rRW50cnkSEwoFZmxhZ3MYASACKA1CBMjzGAESDQoFb3duZXIYAiACKAUSDQoFZ3JvdXAYAyACKAUSDwoHdm5ldGhkchgEIAIoDRIOCgZzbmRidWYYBSACKA0", [file_show]);
+  fileDesc("Cgl0dW4ucHJvdG8SDXN0YXNpcy5pbWFnZXMiYQoMVHVuZmlsZUVudHJ5EgoKAmlkGAEgAigNEg4KBm5ldGRldhgCIAEoCRIQCghkZXRhY2hlZBgDIAEoCBINCgVuc19pZBgEIAEoDRIUCgVmbGFncxjoByABKA1CBMjzGAEiYgoMVHVuTGlua0VudHJ5EhMKBWZsYWdzGAEgAigNQgTI8xgBEg0KBW93bmVyGAIgAigFEg0KBWdyb3VwGAMgAigFEg8KB3ZuZXRoZHIYBCACKA0SDgoGc25kYnVmGAUgAigN", [file_show]);
 
 /**
  * @generated from message stasis.images.TunfileEntry
@@ -38,6 +38,13 @@ export type TunfileEntry = Message<"stasis.images.TunfileEntry"> & {
    * @generated from field: optional uint32 ns_id = 4;
    */
   nsId: number;
+
+  /**
+   * Ours: how it was attached, IFF_*; CRIU keeps that with the link.
+   *
+   * @generated from field: optional uint32 flags = 1000;
+   */
+  flags: number;
 };
 
 /**
