@@ -113,10 +113,13 @@ export function runApart(calls: readonly PreparedCall[], wanted?: Pid): bigint[]
 export class Beside {
   readonly #list: Uint8Array;
   readonly #pid: Pid;
+  /** What the arguments are in: less than the calls themselves, of which there may be thousands. */
+  readonly #kept: Set<ArrayBufferLike>;
 
   /** Throws SyscallError: there can be no other process. */
-  constructor(readonly calls: readonly PreparedCall[]) {
+  constructor(calls: readonly PreparedCall[]) {
     this.#list = CallList.of(calls).bytes;
+    this.#kept = new Set(calls.flatMap(({ kept }) => kept.map(({ buffer }) => buffer)));
     this.#pid = clonedTo(this.#list, calls.length, CLONE.CLONE_VM);
   }
 
@@ -125,7 +128,7 @@ export class Beside {
     sys.kill(this.#pid, SIG.SIGKILL);
     sys.wait4(this.#pid, null, W.__WALL, null);
     this.#list.fill(0);
-    release(this.calls);
+    this.#kept.clear();
   }
 }
 

@@ -31,10 +31,22 @@ function imagesOf(task: FrozenTask, index: number): (readonly [RecordName | RawN
 /** Result: ends it. Where there can be no other process, each file is made when it is written. */
 function makeBeside(paths: readonly string[]): () => void {
   try {
-    const beside = new Beside(paths.map((path) => prepared.mknodat(AT_FDCWD, path, S_IFREG | MODE, 0n)));
+    const beside = new Beside(inOneBuffer(paths).map((path) => prepared.mknodat(AT_FDCWD, path, S_IFREG | MODE, 0n)));
     return () => beside.end();
   } catch (error) {
     if (!(error instanceof SyscallError)) throw error;
     return () => {};
   }
+}
+
+/** Each with its NUL. */
+function inOneBuffer(paths: readonly string[]): Uint8Array[] {
+  const all = Buffer.from(paths.map((path) => `${path}\0`).join(""));
+  let from = 0;
+  return paths.map((path) => {
+    const to = from + Buffer.byteLength(path) + 1;
+    const bytes = all.subarray(from, to);
+    from = to;
+    return bytes;
+  });
 }

@@ -32,8 +32,9 @@ export interface Place {
   /** Of code that a call may be written over. */
   readonly site: Address;
   /** Where its main stack is, and the one that the thread is on. */
-  readonly stacks: readonly Mapping[];
+  readonly stacks: readonly Stack[];
 }
+type Stack = Pick<Mapping, "path" | "start" | "end" | "writable">;
 
 /** Throws StasisError: it has no code. */
 export function placeIn(
@@ -41,8 +42,9 @@ export function placeIn(
   { memory, mappings }: Pick<Place, "memory"> & { readonly mappings: readonly Mapping[] },
 ): Place {
   const { sp } = leader.registers();
-  const isStack = ({ path, start, end }: Mapping) => path === MAIN_STACK || (start <= sp && sp <= end);
-  return { leader, memory, site: entrySite(leader, mappings), stacks: mappings.filter(isStack) };
+  const isStack = ({ path, start, end }: Stack) => path === MAIN_STACK || (start <= sp && sp <= end);
+  const stacks = mappings.filter(isStack).map(({ path, start, end, writable }) => ({ path, start, end, writable }));
+  return { leader, memory, site: entrySite(leader, mappings), stacks };
 }
 const MAIN_STACK = "[stack]";
 
