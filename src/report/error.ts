@@ -1,6 +1,6 @@
 // What a user can meet: one sentence that says what was being done, to whom, why it failed and what to do about it.
 import type { Address, Pid, TargetFd } from "../kernel/brand.js";
-import { type Code, type CodeOf, codes } from "./codes.js";
+import { type Code, type CodeOf, codes, type ErrorClass } from "./codes.js";
 
 /** What a sentence is about. Closed: each kind has one way of being shown. */
 export type Subject =
@@ -44,11 +44,18 @@ export class StasisError extends Error {
     this.code = report.code;
   }
 
+  /** We would not, or were asked for what cannot be: nothing has gone wrong with us. */
+  get isRefusal(): boolean {
+    return REFUSALS.has(codes[this.code].class);
+  }
+
   /** What criurpc's `cr_errno` carries; 0: nothing. */
   get crErrno(): number {
     return codes[this.code].crErrno;
   }
 }
+
+const REFUSALS: ReadonlySet<ErrorClass> = new Set(["refused", "invalid"]);
 
 function sentence({ doing, subject, reason, remedy }: Report): string {
   return `Cannot ${doing} ${showSubject(subject)}: ${reason}${remedy === undefined ? "" : `; ${remedy}`}`;

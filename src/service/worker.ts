@@ -1,6 +1,7 @@
 // A worker: waits for one connection on the listening socket that all workers share, serves it, and offers to serve another. It ends
-// after a restore, whose tree would otherwise have it for a parent, after a failed operation, and when it has dumped often: a crash or
-// a leak costs one request, and the next one finds a worker that is warm already.
+// after a restore, whose tree would otherwise have it for a parent, after an operation that failed, and when it has dumped often: a crash or
+// a leak costs one request, and the next one finds a worker that is warm already. One that has refused goes on: who asks in vain again and
+// again does not have us start a worker each time.
 import { readSync, writeSync } from "node:fs";
 import { F_SETFD, FD_CLOEXEC } from "../kernel/abi/fcntl.js";
 import { PR } from "../kernel/abi/prctl.js";
@@ -11,6 +12,7 @@ import { unless } from "../kernel/errno.js";
 import type { OwnFd } from "../kernel/own-fd.js";
 import { acceptFrom, readableWithin } from "../kernel/packets.js";
 import { sys } from "../kernel/syscalls.js";
+import { StasisError } from "../report/error.js";
 import { asLevel, LineLog } from "../report/log.js";
 import { type Access, becomePeer, standingOf } from "./access.js";
 import { serve } from "./connection.js";
@@ -70,8 +72,8 @@ export function work(engine: Engine, { level, access, idleSeconds, nice }: Worke
     const { status, did } = serveOne(connection.fd, { engine, log, access, idleSeconds });
     end(connection);
     if (did === "changed") return status === 0 ? 0 : 1;
-    if (did === "dump") dumps++;
-    if (did === "restore" || (did === "dump" && (status !== 0 || dumps >= MOST_DUMPS))) return status === 0 ? 0 : 1;
+    if (did === "dump" || did === "refused") dumps++;
+    if (did === "restore" || (did === "dump" && status !== 0) || dumps >= MOST_DUMPS) return status === 0 ? 0 : 1;
   }
   return 0;
 }
@@ -117,9 +119,9 @@ function whileSupervised(speak: () => number): number | undefined {
 }
 const FOREVER = -1;
 
-type Did = "dump" | "restore" | "changed" | "nothing";
+type Did = "dump" | "restore" | "refused" | "changed" | "nothing";
 
-/** `did`: what the engine was asked for, or that we are the client now. Whoever only asked, was refused or talked nonsense got nothing of it. */
+/** `did`: what the engine was asked for, or that we are the client now. Whoever only asked or talked nonsense got nothing of it. */
 function serveOne(
   socket: Fd,
   {
@@ -134,19 +136,26 @@ function serveOne(
   const standing = standingOf(peer, access);
   log.info(`connection of pid ${peer.pid}, user ${peer.uid}: ${standing}`);
   let did: Did = "nothing";
+  const note = <T>(operation: "dump" | "restore", run: () => T): T => {
+    did = operation;
+    try {
+      return run();
+    } catch (error) {
+      if (error instanceof StasisError && error.isRefusal) did = "refused";
+      throw error;
+    }
+  };
   const noting: Engine = {
     ...engine,
     dump(request) {
-      did = "dump";
       const { queryExternal } = request;
       const asked = queryExternal && { queryExternal: () => pulse.waitingFor(queryExternal) };
-      return engine.dump({ ...request, ...pulse.around(request), ...asked });
+      return note("dump", () => engine.dump({ ...request, ...pulse.around(request), ...asked }));
     },
     restore(request) {
-      did = "restore";
       const { giveTerminal } = request;
       const given = giveTerminal && { giveTerminal: (master: Fd) => pulse.waitingFor(() => giveTerminal(master)) };
-      return engine.restore({ ...request, ...pulse.around(request), ...given });
+      return note("restore", () => engine.restore({ ...request, ...pulse.around(request), ...given }));
     },
   };
   if (standing === "user") becomePeer(peer);

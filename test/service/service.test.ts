@@ -52,6 +52,26 @@ test("three hundred malformed messages and leavings later it still answers", asy
   assert.equal((await client.version({ timeoutMs: 20_000 })).majorNumber, 4);
 });
 
+test("who is refused again and again does not cost the service a worker each time", async () => {
+  await using service = await startService("refusing", "--workers", "1", "-v0");
+  await using client = connect(service.path);
+  const imagesDirectory = mkdtempSync(join(directory, "none-"));
+  const workers = new Set<string>();
+  const see = () => {
+    for (const pid of childrenOf(service.process.pid)) workers.add(pid);
+  };
+  see();
+  for (let round = 0; round < ROUNDS; round++) {
+    await assert.rejects(client.dump({ pid: NOBODY, imagesDirectory }), { message: /no such process/ });
+    await assert.rejects(client.restore({ imagesDirectory }), { message: /it has no inventory.img/ });
+    see();
+  }
+  assert.ok(workers.size < ROUNDS, `${workers.size} workers for ${2 * ROUNDS} requests`);
+});
+const ROUNDS = 12;
+/** Above every pid: PID_MAX_LIMIT of include/linux/threads.h. */
+const NOBODY = 4_194_304;
+
 test("a client that says nothing holds up nobody else", async () => {
   await using service = await startService("idle", "--workers", "2");
   const idle = Array.from({ length: 4 }, () => newSocket());
