@@ -96,15 +96,20 @@ export class Supervisor {
         ready: () => {
           this.#failedStarts = 0;
           this.#started.resolve();
+          return this.#wantsAnother();
         },
         taken: () => this.#taken(),
-        // Those that start count for nothing: this one is warm. More than are wanted come about when many clients come at once.
-        again: () => !this.#stopping && this.#count("waiting") < this.options.waiting,
+        again: () => this.#wantsAnother(),
         gone: (state, how) => this.#gone(worker, state, how),
       },
     );
     this.#workers.add(worker);
     if (!isAwaited) worker.giveWay();
+  }
+
+  /** Those that start count for nothing: who asks is ready. */
+  #wantsAnother(): boolean {
+    return !this.#stopping && this.#count("waiting") < this.options.waiting;
   }
 
   #taken(): void {

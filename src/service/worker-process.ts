@@ -22,8 +22,8 @@ export interface WorkerOptions {
 }
 /** Told by a worker. */
 export interface WorkerEvents {
-  /** It waits for its first client. */
-  ready(): void;
+  /** It could wait for its first client: whether it shall. */
+  ready(): boolean;
   /** It has a client. */
   taken(): void;
   /** It could wait for another client: whether it shall. */
@@ -31,7 +31,7 @@ export interface WorkerEvents {
   /** It has ended, `state` is what it did; told once. */
   gone(state: WorkerState, how: string): void;
 }
-export type WorkerState = "starting" | "waiting" | "serving";
+export type WorkerState = "starting" | "waiting" | "serving" | "ending";
 
 export class WorkerProcess {
   #state: WorkerState = "starting";
@@ -87,10 +87,8 @@ export class WorkerProcess {
   #hear(word: string): void {
     if (this.#isGone) return;
     if (word === TAKEN) this.#serve();
-    else if (word === READY) {
-      this.#state = "waiting";
-      this.events.ready();
-    } else if (word === AGAIN) this.#answer(this.events.again());
+    else if (word === READY) this.#answer(this.events.ready());
+    else if (word === AGAIN) this.#answer(this.events.again());
     else this.#watch?.hear(word);
   }
 
@@ -102,7 +100,7 @@ export class WorkerProcess {
   }
 
   #answer(mayGoOn: boolean): void {
-    if (mayGoOn) this.#state = "waiting";
+    this.#state = mayGoOn ? "waiting" : "ending";
     const control = this.#process.stdio[CONTROL_FD];
     if (control !== null && control !== undefined && "write" in control) control.write(mayGoOn ? GO_ON : END);
   }

@@ -33,7 +33,7 @@ const STDERR = asFd(2);
 export const READY = "r";
 export const TAKEN = "t";
 export const AGAIN = "a";
-/** What the supervisor answers to AGAIN. */
+/** What the supervisor answers to READY and AGAIN: others may have come back in the meantime, and be enough. */
 export const GO_ON = "g";
 export const END = "e";
 const MOST_DUMPS = 16;
@@ -57,13 +57,13 @@ export function work(engine: Engine, { level, access, idleSeconds, nice }: Worke
   let offered: boolean | undefined;
   rehearse(engine, log, () => {
     if (offered === undefined) priority.giveWay();
-    offered ??= offer(READY);
+    offered ??= offer(READY) && mayGoOn();
     return offered && !readableWithin(asFd(LISTENING_FD), 0);
   });
   priority.comeBack();
   process.title = WAITING;
   let dumps = 0;
-  for (let waits = offered ?? offer(READY); waits; waits = offer(AGAIN) && mayGoOn()) {
+  for (let waits = offered ?? (offer(READY) && mayGoOn()); waits; waits = offer(AGAIN) && mayGoOn()) {
     const connection = acceptFrom(asFd(LISTENING_FD));
     if (connection === undefined) return 0;
     dieWithSupervisor(0);

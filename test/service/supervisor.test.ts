@@ -38,10 +38,10 @@ test("a worker that is needed goes on, and one that crashes is replaced", async 
   const worker = program(
     "again",
     `import { appendFileSync, readSync, writeSync } from "node:fs";
-     writeSync(4, "rta");
      const answer = Buffer.alloc(1);
-     readSync(4, answer);
-     appendFileSync(${JSON.stringify(answers)}, answer);
+     const ask = (words) => writeSync(4, words) && readSync(4, answer) && String(answer);
+     if (ask("r") !== "g") process.exit(0);
+     appendFileSync(${JSON.stringify(answers)}, ask("ta"));
      setTimeout(() => process.kill(process.pid, "SIGKILL"), 50);`,
   );
   const supervisor = new Supervisor(listening.fd, { waiting: 1, most: 64, silentMs: 0, settings, log, worker });
@@ -53,4 +53,30 @@ test("a worker that is needed goes on, and one that crashes is replaced", async 
   supervisor.stop();
   await supervisor.ended;
   assert.match(readFileSync(answers, "latin1"), /^g[ge][ge]/);
+});
+
+test("one that was started while others served, and is not needed any more, ends", async () => {
+  using listening = listenAt(join(directory, "surplus"), 0o600);
+  const answers = join(directory, "surplus-answers");
+  // The first one is ready again before the second one, which was started while it served.
+  const worker = program(
+    "surplus",
+    `import { appendFileSync, existsSync, readSync, writeSync } from "node:fs";
+     const answer = Buffer.alloc(1);
+     const ask = (words) => writeSync(4, words) && readSync(4, answer) && String(answer);
+     const isFirst = !existsSync(${JSON.stringify(answers)});
+     appendFileSync(${JSON.stringify(answers)}, ask("r"));
+     if (!isFirst) process.exit(0);
+     appendFileSync(${JSON.stringify(answers)}, ask("ta"));
+     setInterval(() => {}, 1000);`,
+  );
+  const supervisor = new Supervisor(listening.fd, { waiting: 1, most: 64, silentMs: 0, settings, log, worker });
+  await supervisor.start();
+  const end = performance.now() + 10_000;
+  while ((!existsSync(answers) || readFileSync(answers, "latin1").length < 3) && performance.now() < end)
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  supervisor.stop();
+  supervisor.stop();
+  await supervisor.ended;
+  assert.equal(readFileSync(answers, "latin1"), "gge");
 });
