@@ -13,6 +13,8 @@ export interface Proofs extends ProgramOptions {
   readonly view?: (program: Program) => unknown;
   /** What dump and restore are asked for besides. */
   readonly options?: DumpOptions;
+  /** What the machine lacks for it; absent or false: nothing. */
+  readonly skip?: string | false;
   /** The dump leaves it running; the test kills it then. */
   readonly leaveRunning?: boolean;
 }
@@ -26,7 +28,7 @@ export function provesAfterTrip(subject: string, programs: Readonly<Record<strin
     });
     after(() => service?.[Symbol.asyncDispose]());
     for (const [name, proofs] of Object.entries(programs)) {
-      test(`${name}.c`, { skip: proofs.linked === "compat" && no32BitCode }, async (t) => {
+      test(`${name}.c`, { skip: proofs.skip || (proofs.linked === "compat" && no32BitCode) }, async (t) => {
         assert.ok(service !== undefined);
         await proveOne(t, service, name, proofs);
       });

@@ -1,12 +1,16 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
 import { test } from "node:test";
 import { endingWith, startService } from "../../scenarios/round-trip.js";
 import { startProgram } from "../../support/program.js";
 import { provesAfterTrip } from "../../support/proofs.js";
 
+const skip = !existsSync("/dev/net/tun") && "the machine has no /dev/net/tun";
+
 provesAfterTrip("queues of TUN and TAP interfaces", {
   "tun-state": {
+    skip,
     proves: {
       unattached: "a file that is no queue yet can become one",
       attached: "a queue is one of the same interface, whose packets come out of it",
@@ -19,7 +23,7 @@ provesAfterTrip("queues of TUN and TAP interfaces", {
   },
 });
 
-test("a queue of an interface that goes away with its program is refused by name", async () => {
+test("a queue of an interface that goes away with its program is refused by name", { skip }, async () => {
   await using service = await startService();
   await using program = await startProgram("tun-state", { arguments: ["passing"] });
   using _tree = endingWith(program.pid);
@@ -30,7 +34,7 @@ test("a queue of an interface that goes away with its program is refused by name
   await program.waitFor("restored");
 });
 
-test("an interface that is not there any more is told before anything is made", async () => {
+test("an interface that is not there any more is told before anything is made", { skip }, async () => {
   await using service = await startService();
   await using program = await startProgram("tun-state");
   using _tree = endingWith(program.pid);
