@@ -14,7 +14,7 @@ import {
   type TaskKobjIdsEntry,
 } from "../images/format/entries.js";
 import { TaskState, VmaStatus } from "../images/format/numbers.js";
-import { PAGE_SIZE } from "../kernel/abi/mman.js";
+import { PAGE_SIZE, TASK_SIZE } from "../kernel/abi/mman.js";
 import { type Address, asAddress, asPid, type Pid } from "../kernel/brand.js";
 import { StasisError } from "../report/error.js";
 import { SavedLocks } from "../resources/files/locks.js";
@@ -145,7 +145,6 @@ function incomplete(file: string, reason: string): StasisError {
 }
 
 const LOWEST = 0x100000n;
-const HIGHEST = 0x7ffffffff000n;
 
 /** An address range that no task of the tree uses, for the stub and its scratch memory. */
 export function findFreeRegion(root: PlannedProcess, lengthBytes: bigint): Address {
@@ -158,7 +157,7 @@ export function findFreeRegion(root: PlannedProcess, lengthBytes: bigint): Addre
     if (start >= at + lengthBytes) return asAddress(at);
     if (end > at) at = (end + GUARD - 1n) & -GUARD;
   }
-  if (at + lengthBytes > HIGHEST) throw incomplete("mm.img", "the tasks leave no room for the restore");
+  if (at + lengthBytes > TASK_SIZE) throw incomplete("mm.img", "the tasks leave no room for the restore");
   return asAddress(at);
 }
 /** Distance kept from mappings below, which may be stacks' neighbours or heaps. */

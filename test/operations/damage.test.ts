@@ -16,7 +16,11 @@ import {
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import fc from "fast-check";
+import { ImageDirectory } from "../../src/images/directory.js";
+import type { VmaEntry } from "../../src/images/format/entries.js";
+import { VmaStatus } from "../../src/images/format/numbers.js";
 import { encodeImage, openImages, readJson, writeJson } from "../../src/images/library.js";
+import { PAGE_SIZE } from "../../src/kernel/abi/mman.js";
 import { W } from "../../src/kernel/abi/process.js";
 import { SIG } from "../../src/kernel/abi/signal.js";
 import { asFd, asPid, type Pid } from "../../src/kernel/brand.js";
@@ -173,6 +177,28 @@ describe("a restore that cannot be done", () => {
       /^Cannot restore the deleted file "\/.*": ENOENT: no such file or directory/,
     );
     writeFileSync(path, whole);
+    await restoredWell(it);
+  });
+
+  test("a mapping that no address space can have is named", async () => {
+    await using it = await dumped("channels");
+    const { pid } = it.program;
+    const { images } = ImageDirectory.open(it.images);
+    const whole = readFileSync(join(it.images, `mm-${pid}.img`));
+    const isVdso = ({ status }: VmaEntry) => (status & VmaStatus.AREA_VDSO) !== 0;
+    const says = (change: (vdso: VmaEntry, vmas: VmaEntry[]) => void, reason: RegExp) => {
+      images.amend("mm", pid, ({ vmas }) => change(vmas.find(isVdso) ?? assert.fail(), vmas));
+      assert.match(refusalOf(it.images, pid) ?? "it was restored", reason);
+      writeFileSync(join(it.images, `mm-${pid}.img`), whole);
+    };
+    // Found by the test below, in 4,000 damaged directories.
+    says(
+      (vdso) => (vdso.end = vdso.start - PAGE_SIZE),
+      /^Cannot read the image mm-\d+\.img: its mapping .* ends before it begins$/,
+    );
+    says((vdso) => (vdso.end += 1n), /: its mapping .* does not consist of pages$/);
+    says((vdso) => (vdso.end += 1n << 50n), /: its mapping .* is above all that a program may use$/);
+    says((_, vmas) => vmas.splice(0, 2, ...vmas.slice(0, 2).reverse()), /: its mapping .* comes after /);
     await restoredWell(it);
   });
 

@@ -16,6 +16,8 @@ import {
 
 export const PAGE_SIZE = 4096n;
 export const PAGE_BYTES = 4096;
+/** Where the addresses of a program end, with page tables of four levels: arch/x86/include/asm/page_64_types.h. */
+export const TASK_SIZE = 0x7ffffffff000n;
 export const PROT = flags({ PROT_READ: 1, PROT_WRITE: 2, PROT_EXEC: 4, PROT_GROWSDOWN: 0x01000000 });
 export const PROT_NONE = 0;
 export const MAP = flags({

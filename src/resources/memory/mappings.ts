@@ -3,7 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import { type VmaEntry, VmaEntrySchema } from "../../images/format/entries.js";
 import { VmaStatus } from "../../images/format/numbers.js";
 import { O, O_RDONLY } from "../../kernel/abi/fcntl.js";
-import { MADV, MAP, PROT } from "../../kernel/abi/mman.js";
+import { MADV, MAP, PROT, TASK_SIZE } from "../../kernel/abi/mman.js";
 import { asAddress, type Fd } from "../../kernel/brand.js";
 import type { Mapping } from "../../kernel/proc/maps.js";
 import { CATEGORY, scanPages, tellsGuardPages } from "../../kernel/proc/pagemap.js";
@@ -61,8 +61,6 @@ export function collectMappings(process: DumpedProcess, pagemap: Fd, context: Du
   );
   return [...mappings, ...guardRegions(pagemap)];
 }
-
-const TASK_SIZE = 0x7ffffffff000n;
 
 /** Pages that fault whoever touches them: madvise(2) MADV_GUARD_INSTALL. CRIU lists them behind the mappings that they are in. */
 function guardRegions(pagemap: Fd): VmaEntry[] {

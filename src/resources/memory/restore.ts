@@ -5,7 +5,7 @@
 import type { MmEntry, VmaEntry } from "../../images/format/entries.js";
 import { VmaStatus } from "../../images/format/numbers.js";
 import type { PageRange, PagesReader } from "../../images/pages/read.js";
-import { MADV, MAP, MLOCK_ONFAULT, PAGE_SIZE, PROT } from "../../kernel/abi/mman.js";
+import { MADV, MAP, MLOCK_ONFAULT, PAGE_SIZE, PROT, TASK_SIZE } from "../../kernel/abi/mman.js";
 import { asAddress } from "../../kernel/brand.js";
 import type { Inside } from "../../tracee/inside.js";
 import { remote } from "../../tracee/program.js";
@@ -13,9 +13,6 @@ import { REGION_BYTES } from "../../tracee/seed.js";
 import { type Comparison, differences, type Span } from "./inherit.js";
 import { type Backing, type Fetch, mapAll } from "./map.js";
 import { isShmVma } from "./shm-attach.js";
-
-/** Where user space ends on x86-64 with four levels of page tables. */
-const TASK_SIZE = 0x7ffffffff000n;
 
 const is = (vma: VmaEntry, status: number) => (vma.status & status) !== 0;
 const KERNELS_OWN = VmaStatus.AREA_VSYSCALL | VmaStatus.AREA_VDSO | VmaStatus.AREA_VVAR;

@@ -1,12 +1,12 @@
 // Addresses that a task being restored will not use.
 import type { MmEntry } from "../../images/format/entries.js";
+import { TASK_SIZE } from "../../kernel/abi/mman.js";
 import { type Address, asAddress } from "../../kernel/brand.js";
 import type { Inside } from "../../tracee/inside.js";
 import { REGION_BYTES } from "../../tracee/seed.js";
 
 /** Huge pages want it aligned, and what lies below may grow. */
 const ALIGNMENT = 1n << 30n;
-const TASK_SIZE = 0x7ffffffff000n;
 
 /** Where neither the task will have anything nor we have. */
 export function freeRoom({ ground }: Inside, { vmas }: MmEntry, lengthBytes: bigint): Address {
