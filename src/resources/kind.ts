@@ -239,6 +239,8 @@ export interface RestoredFiles {
   /** Our descriptor for a file id: opened on first use. Throws StasisError when the image does not have it. */
   fd(id: number): Fd;
   entry(id: number): FileEntry;
+  /** The entry that tells the path of a file of another kind. Throws StasisError: it is none. */
+  path(id: number): RegFileEntry;
   all(): Iterable<FileEntry>;
 }
 

@@ -24,7 +24,7 @@ export const fifo: FileKind<"fifo"> = {
   },
 
   validate({ pipeId, regfId }, context) {
-    context.once(RestoredFifos).check(pipeId, context.files.entry(regfId).reg?.flags ?? 0);
+    context.once(RestoredFifos).check(pipeId, context.files.path(regfId).flags);
   },
 
   open({ pipeId, regfId }, context) {
@@ -59,8 +59,7 @@ class RestoredFifos {
   }
 
   openEnd(pipeId: number, regfId: number, context: RestoreContext): Fd {
-    const file = context.files.entry(regfId).reg;
-    if (file === undefined) throw new RangeError(`file ${regfId} is no regular file entry`);
+    const file = context.files.path(regfId);
     // With both ends held by us nobody's open waits for its other end.
     const held = this.#held.get(pipeId) ?? this.#hold(pipeId, file);
     return sys.openat(AT_FDCWD, `/proc/self/fd/${held}`, flagsForOpen(file.flags), 0);

@@ -1,5 +1,11 @@
 // The open files of a restore: each description is made once, in our own process; tasks get it from us (handover.ts).
-import { type FdinfoEntry, FdType, type FileEntry, type FownEntry } from "../../images/format/entries.js";
+import {
+  type FdinfoEntry,
+  FdType,
+  type FileEntry,
+  type FownEntry,
+  type RegFileEntry,
+} from "../../images/format/entries.js";
 import { readFiles } from "../../images/old.js";
 import { F_DUPFD, F_SETFD, O, O_ACCMODE } from "../../kernel/abi/fcntl.js";
 import { RLIMIT_NOFILE, rlimit64 } from "../../kernel/abi/sched.js";
@@ -65,6 +71,12 @@ export class RestoredFileTable implements RestoredFiles, Disposable {
     const entry = this.#entries.get(id);
     if (entry !== undefined) return entry;
     throw broken(`there is no file ${id}, to which another image refers`);
+  }
+
+  path(id: number): RegFileEntry {
+    const { reg } = this.entry(id);
+    if (reg !== undefined) return reg;
+    throw broken(`file ${id}, which has to tell the path of another kind of file, has none`);
   }
 
   all(): Iterable<FileEntry> {
@@ -134,7 +146,7 @@ export class RestoredFileTable implements RestoredFiles, Disposable {
     saved: Saved,
   ): { readonly flags?: number; readonly fown?: FownEntry | undefined } | undefined {
     if (entry.reg !== undefined) return entry.reg;
-    return saved.regfId === undefined || saved.flags !== undefined ? saved : this.entry(saved.regfId).reg;
+    return saved.regfId === undefined || saved.flags !== undefined ? saved : this.path(saved.regfId);
   }
 
   #kindOf(entry: FileEntry): { kind: AnyFileKind; saved: Saved } {

@@ -18,7 +18,7 @@ import { statAt } from "../../kernel/stat.js";
 import { sys } from "../../kernel/syscalls.js";
 import { attachTun, detachQueue, tunFlags, tunQueue } from "../../kernel/tun.js";
 import { StasisError } from "../../report/error.js";
-import type { FileCommon, FileKind, OpenFile, RestoreContext } from "../kind.js";
+import type { FileCommon, FileKind, OpenFile } from "../kind.js";
 import { flagsForOpen } from "./common.js";
 import { refuseFile } from "./refuse.js";
 import { openThrough } from "./regular/regular.js";
@@ -53,13 +53,13 @@ export const tun: FileKind<"tunf"> = {
   },
 
   validate(entry, context) {
-    const { name } = pathOf(entry, context);
+    const { name } = context.files.path(entry.id);
     if (statAt(name) === undefined) throw gone(name, "it is not there", "load the module tun of the kernel");
     if (entry.netdev !== "") checkInterface(entry);
   },
 
   open(entry, context) {
-    const path = pathOf(entry, context);
+    const path = context.files.path(entry.id);
     const fd = openThrough(path, context, (at) => sys.openat(AT_FDCWD, at, flagsForOpen(path.flags), 0));
     if (entry.netdev === "") return fd;
     try {
@@ -96,11 +96,6 @@ function flagsToSave({ subject }: OpenFile, name: string, queueFlags: number): n
 }
 const CLOSE_IT = "have the program close it before the dump";
 
-function pathOf({ id }: TunfileEntry, context: RestoreContext): RegFileEntry {
-  const { reg } = context.files.entry(id);
-  if (reg !== undefined) return reg;
-  throw invalid(FILES, `tun file ${id} has no regular entry that tells its path`);
-}
 const FILES = { file: "files.img" };
 /** netdevice(7), net/core/dev.c: dev_valid_name(). */
 const INTERFACE_NAME = /^(?!\.{1,2}$)[^/:\s]{1,15}$/;
