@@ -4,7 +4,7 @@ import { AF_UNIX, SOCK, TCP_ESTABLISHED, TCP_LISTEN } from "../../../kernel/abi/
 import { prepared } from "../../../kernel/batch.js";
 import { asFd, type Fd } from "../../../kernel/brand.js";
 import { addressOfName } from "../../../kernel/messages.js";
-import { type OwnFd, own } from "../../../kernel/own-fd.js";
+import { closeAll, type OwnFd, own } from "../../../kernel/own-fd.js";
 import type { Scope } from "../../../kernel/scope.js";
 import { sys } from "../../../kernel/syscalls.js";
 import { bindAgain, isPath, type Place, PrivatePlace, realPlace } from "./unix-name.js";
@@ -86,14 +86,19 @@ export class UnixConnections {
       const key = `${pid} ${uid} ${gid}`;
       const set = sets.get(key) ?? { by: entry.peerCredentials, pairs: [] };
       sets.set(key, set);
-      set.pairs.push({ entry, fds: new Int32Array(2) });
+      set.pairs.push({ entry, fds: Int32Array.of(NONE, NONE) });
     }
     for (const { by, pairs } of sets.values()) {
       const calls = pairs.map(({ entry: { type }, fds }) =>
         prepared.socketpair(AF_UNIX, type | SOCK.SOCK_CLOEXEC, 0, new Uint8Array(fds.buffer)),
       );
-      this.origins.callAs(by, calls);
-      for (const { entry, fds } of pairs) this.#keepEnds(entry, asFd(fds[0] ?? -1), asFd(fds[1] ?? -1));
+      try {
+        this.origins.callAs(by, calls);
+      } catch (error) {
+        closeAll(pairs.flatMap(({ fds }) => [...fds].filter((fd) => fd !== NONE).map(asFd)));
+        throw error;
+      }
+      for (const { entry, fds } of pairs) this.#keepEnds(entry, asFd(fds[0] ?? NONE), asFd(fds[1] ?? NONE));
     }
   }
 
@@ -154,19 +159,19 @@ export class UnixConnections {
   /** connect(2) and accept(2), so that the accepted end has the name of the socket that listens. */
   #meet(accepted: UnixSkEntry, client: UnixSkEntry | undefined): [Fd, Fd] {
     const listener = this.#listenerOf(accepted);
-    const socket = newSocket(accepted.type);
-    if (client !== undefined && client.name.byteLength > 0) bindAgain(socket, client, this.placeOf(client));
+    using socket = own(newSocket(accepted.type));
+    if (client !== undefined && client.name.byteLength > 0) bindAgain(socket.fd, client, this.placeOf(client));
     if (listener !== undefined) {
-      const listening = this.#made.get(listener.ino) ?? asFd(-1);
-      this.#connect(socket, listener, accepted.peerCredentials);
-      return [sys.accept4(listening, null, null, SOCK.SOCK_CLOEXEC), socket];
+      const listening = this.#made.get(listener.ino) ?? asFd(NONE);
+      this.#connect(socket.fd, listener, accepted.peerCredentials);
+      return [sys.accept4(listening, null, null, SOCK.SOCK_CLOEXEC), socket.release()];
     }
     using standIn = own(newSocket(accepted.type));
     const place = isPath(accepted.name) ? this.#privatePlace(accepted) : realPlace("");
     bindAgain(standIn.fd, accepted, place);
     this.origins.callAs(client?.peerCredentials, [prepared.listen(standIn.fd, 1)]);
-    place.within(() => this.#connectTo(socket, accepted.name, accepted.peerCredentials));
-    return [sys.accept4(standIn.fd, null, null, SOCK.SOCK_CLOEXEC), socket];
+    place.within(() => this.#connectTo(socket.fd, accepted.name, accepted.peerCredentials));
+    return [sys.accept4(standIn.fd, null, null, SOCK.SOCK_CLOEXEC), socket.release()];
   }
 
   #listenerOf(accepted: UnixSkEntry): UnixSkEntry | undefined {
@@ -200,6 +205,9 @@ export class UnixConnections {
     return socket;
   }
 }
+
+/** In the place of a descriptor. */
+const NONE = -1;
 
 /** A connection to be made, and where its ends will be. */
 interface Pair {

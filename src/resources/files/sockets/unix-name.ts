@@ -14,6 +14,7 @@ import {
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { create } from "@bufbuild/protobuf";
+import { io } from "../../../images/file.js";
 import { FilePermsEntrySchema, type UnixSkEntry } from "../../../images/format/entries.js";
 import { O } from "../../../kernel/abi/fcntl.js";
 import { SIOCUNIXFILE } from "../../../kernel/abi/socket.js";
@@ -27,8 +28,11 @@ import { StasisError } from "../../../report/error.js";
 const DELETED = " (deleted)";
 
 export const isPath = (name: Uint8Array) => name.byteLength > 0 && name[0] !== 0;
-/** The kernel counts the NUL that ends a path as a part of the name. */
-export const pathOf = (name: Uint8Array) => Buffer.from(name).toString("utf8").replace(/\0$/, "");
+/** The kernel counts the NUL that ends a path as a part of the name; an abstract name may have some inside. */
+export const pathOf = (name: Uint8Array) =>
+  Buffer.from(name)
+    .toString("utf8")
+    .replace(isPath(name) ? /\0.*$/s : /\0$/, "");
 
 /** As people write it: the NUL of an abstract name is "@". */
 export const showName = (name: Uint8Array) => JSON.stringify(pathOf(name).replaceAll("\0", "@"));
@@ -62,7 +66,7 @@ export const realPlace = (nameDir: string): Place => ({
 
 function inDirectory<T>(directory: string, use: () => T): T {
   const before = process.cwd();
-  process.chdir(directory);
+  io("restore a socket in", { kind: "path", path: directory }, () => process.chdir(directory));
   try {
     return use();
   } finally {
@@ -107,16 +111,18 @@ export function bindAgain(socket: Fd, entry: Bound, place: Place): void {
     bindToName(socket, entry.name);
     return;
   }
-  place.within(() => {
-    const path = pathOf(entry.name);
-    makeRoom(path, entry, place);
-    if (place instanceof PrivatePlace) mkdirSync(dirname(path), { recursive: true });
-    bindToName(socket, entry.name);
-    const { filePerms } = entry;
-    if (filePerms === undefined) return;
-    lchownSync(path, filePerms.uid, filePerms.gid);
-    chmodSync(path, filePerms.mode & 0o7777);
-  });
+  const path = pathOf(entry.name);
+  place.within(() => io("restore the socket", { kind: "path", path }, () => bindToPath(socket, path, entry, place)));
+}
+
+function bindToPath(socket: Fd, path: string, entry: Bound, place: Place): void {
+  makeRoom(path, entry, place);
+  if (place instanceof PrivatePlace) mkdirSync(dirname(path), { recursive: true });
+  bindToName(socket, entry.name);
+  const { filePerms } = entry;
+  if (filePerms === undefined) return;
+  lchownSync(path, filePerms.uid, filePerms.gid);
+  chmodSync(path, filePerms.mode & 0o7777);
 }
 
 function makeRoom(path: string, entry: Bound, place: Place): void {
