@@ -25,8 +25,10 @@ export function readBuildId(path: string): number[] {
     return []; // the size has to do: a file that cannot be opened is no reason to dump nothing
   }
   try {
+    const stats = fstatSync(fd);
+    if (!stats.isFile()) return [];
     for (const most of LOOK_BYTES) {
-      const bytes = Buffer.alloc(Math.min(fstatSync(fd).size, most));
+      const bytes = Buffer.alloc(Math.min(stats.size, most));
       const start = bytes.subarray(0, readSync(fd, bytes, 0, bytes.byteLength, 0));
       const id = parseBuildId(start);
       if (id !== undefined) return wordsOf(id);
