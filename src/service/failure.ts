@@ -1,11 +1,13 @@
 // Whatever was thrown, as the one kind of error that a user meets.
+import type { Pid } from "../kernel/brand.js";
 import { type ErrnoName, SyscallError } from "../kernel/errno.js";
 import { StasisError, type Subject } from "../report/error.js";
 
 /** For a StasisError the error itself. What was meant for nobody is a refusal of the kernel, or a bug of ours. */
 export function explain(error: unknown, doing: string, subject: Subject): StasisError {
   if (error instanceof StasisError) return error;
-  if (error instanceof SyscallError) return refusal(error, doing, subject);
+  const refused = refusedCall(error);
+  if (refused !== undefined) return refusal(error, refused, doing, subject);
   return new StasisError({
     code: "BUG",
     doing,
@@ -32,15 +34,34 @@ const remedies: Readonly<Partial<Record<ErrnoName, string>>> = {
 };
 const isKnown = (name: string): name is ErrnoName => Object.hasOwn(remedies, name);
 
-/** The kernel has refused a call that is not expected to fail: in the process where it was made, if that is another one. */
-function refusal(error: SyscallError, doing: string, subject: Subject): StasisError {
-  const { call, shownArguments, errno, inside } = error;
+/** A call that the kernel has refused. */
+interface Refused {
+  /** With its arguments, or what of them is known. */
+  readonly call: string;
+  readonly errno: string;
+  /** The process where it was made; absent: ourselves. */
+  readonly inside?: Pid | undefined;
+}
+
+/** Made by us, or by Node. Undefined: it is another error. */
+function refusedCall(error: unknown): Refused | undefined {
+  if (error instanceof SyscallError) {
+    const { call, shownArguments, errno, inside } = error;
+    return { call: `${call}(${shownArguments.join(", ")})`, errno, inside };
+  }
+  if (!(error instanceof Error && "syscall" in error && "code" in error)) return undefined;
+  const path = "path" in error ? ` of ${JSON.stringify(error.path)}` : "";
+  return { call: `${error.syscall}${path}`, errno: String(error.code) };
+}
+
+/** It was not expected to fail. */
+function refusal(cause: unknown, { call, errno, inside }: Refused, doing: string, subject: Subject): StasisError {
   return new StasisError({
     code: "KERNEL_REFUSED",
     doing,
     subject: inside === undefined ? subject : { kind: "process", pid: inside },
-    reason: `the kernel refuses ${call}(${shownArguments.join(", ")}) with ${errno}`,
+    reason: `the kernel refuses ${call} with ${errno}`,
     remedy: (isKnown(errno) ? remedies[errno] : undefined) ?? "look into the log at level 4 for what came before",
-    cause: error,
+    cause,
   });
 }

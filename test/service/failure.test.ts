@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
 import { test } from "node:test";
 import { asPid } from "../../src/kernel/brand.js";
 import { errno, SyscallError } from "../../src/kernel/errno.js";
@@ -18,6 +19,21 @@ test("of a call of our own the subject is what is worked on; an errno that nobod
   assert.equal(
     explain(new SyscallError("mount", errno.EIO, []), "dump", tree).message,
     "Cannot dump the process tree: the kernel refuses mount() with EIO; look into the log at level 4 for what came before",
+  );
+});
+
+test("so is one that Node has made for us", () => {
+  const path = "/proc/self/oom_score_adj";
+  const thrown = (() => {
+    try {
+      return writeFileSync(path, "5000");
+    } catch (error) {
+      return error;
+    }
+  })();
+  assert.equal(
+    explain(thrown, "restore", tree).message,
+    "Cannot restore the process tree: the kernel refuses write with EINVAL; look into the log at level 4 for what came before",
   );
 });
 
