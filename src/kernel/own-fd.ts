@@ -24,6 +24,13 @@ export function own(fd: Fd): OwnFd {
   };
 }
 
+/** A descriptor that `complete` has still something to do with; should that throw, it is closed. */
+export function completed(fd: Fd, complete: (fd: Fd) => void): Fd {
+  using made = own(fd);
+  complete(fd);
+  return made.release();
+}
+
 /** Closes many: numbers in a row take one call. close_range(2) */
 export function closeAll(fds: Iterable<Fd>): void {
   const sorted = Int32Array.from(fds).sort();

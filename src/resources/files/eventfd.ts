@@ -2,6 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 import { EventfdFileEntrySchema } from "../../images/format/entries.js";
 import { O } from "../../kernel/abi/fcntl.js";
+import { completed } from "../../kernel/own-fd.js";
 import { sys } from "../../kernel/syscalls.js";
 import type { FileKind } from "../kind.js";
 
@@ -26,9 +27,10 @@ export const eventfd: FileKind<"efd"> = {
   },
 
   open({ counter, flags, semaphore }) {
-    const fd = sys.eventfd2(0, (flags & O.O_NONBLOCK) | O.O_CLOEXEC | (semaphore ? EFD_SEMAPHORE : 0));
-    // eventfd(2) takes 32 bits; the counter has 64.
-    if (counter !== 0n) sys.write(fd, new Uint8Array(BigUint64Array.of(counter).buffer), 8);
-    return fd;
+    const made = sys.eventfd2(0, (flags & O.O_NONBLOCK) | O.O_CLOEXEC | (semaphore ? EFD_SEMAPHORE : 0));
+    return completed(made, (fd) => {
+      // eventfd(2) takes 32 bits; the counter has 64.
+      if (counter !== 0n) sys.write(fd, new Uint8Array(BigUint64Array.of(counter).buffer), 8);
+    });
   },
 };

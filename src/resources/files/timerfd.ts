@@ -4,6 +4,7 @@ import { TimerfdEntrySchema } from "../../images/format/entries.js";
 import { O } from "../../kernel/abi/fcntl.js";
 import { itimerspec, timespec } from "../../kernel/abi/time.js";
 import type { Fd } from "../../kernel/brand.js";
+import { completed } from "../../kernel/own-fd.js";
 import { sys } from "../../kernel/syscalls.js";
 import type { FileKind, OpenFile } from "../kind.js";
 
@@ -32,7 +33,6 @@ export const timerfd: FileKind<"tfd"> = {
   },
 
   open({ clockid, flags, ticks, settimeFlags, vsec, vnsec, isec, insec }) {
-    const fd = sys.timerfd_create(clockid, (flags & O.O_NONBLOCK) | O.O_CLOEXEC);
     // One that has expired is set again only when it is read (fs/timerfd.c, timerfd_read_iter()): until then it shows no time left.
     const isSet = vsec !== 0n || vnsec !== 0n;
     const left = isSet ? inNanoseconds(vsec, vnsec) : inNanoseconds(isec, insec);
@@ -43,9 +43,10 @@ export const timerfd: FileKind<"tfd"> = {
       ...{ valueSec: value / SECOND, valueNsec: value % SECOND },
       ...{ intervalSec: isec, intervalNsec: insec },
     });
-    sys.timerfd_settime(fd, isDate ? settimeFlags : 0, spec, null);
-    if (ticks !== 0n) setTicks(fd, ticks);
-    return fd;
+    return completed(sys.timerfd_create(clockid, (flags & O.O_NONBLOCK) | O.O_CLOEXEC), (fd) => {
+      sys.timerfd_settime(fd, isDate ? settimeFlags : 0, spec, null);
+      if (ticks !== 0n) setTicks(fd, ticks);
+    });
   },
 };
 

@@ -13,6 +13,7 @@ import { invalid } from "../../images/format/fault.js";
 import { IFF } from "../../kernel/abi/tun.js";
 import { AT_FDCWD, type Fd } from "../../kernel/brand.js";
 import { SyscallError } from "../../kernel/errno.js";
+import { completed } from "../../kernel/own-fd.js";
 import { readableWithin } from "../../kernel/packets.js";
 import { statAt } from "../../kernel/stat.js";
 import { sys } from "../../kernel/syscalls.js";
@@ -60,15 +61,10 @@ export const tun: FileKind<"tunf"> = {
 
   open(entry, context) {
     const path = context.files.path(entry.id);
-    const fd = openThrough(path, context, (at) => sys.openat(AT_FDCWD, at, flagsForOpen(path.flags), 0));
-    if (entry.netdev === "") return fd;
-    try {
-      attach(fd, entry);
-    } catch (error) {
-      sys.close(fd);
-      throw error;
-    }
-    return fd;
+    const opened = openThrough(path, context, (at) => sys.openat(AT_FDCWD, at, flagsForOpen(path.flags), 0));
+    return completed(opened, (fd) => {
+      if (entry.netdev !== "") attach(fd, entry);
+    });
   },
 };
 

@@ -5,6 +5,7 @@ import { type RegFileEntry, RegFileEntrySchema } from "../../../images/format/en
 import { O, SEEK_SET } from "../../../kernel/abi/fcntl.js";
 import { AT_FDCWD, asFd, type Fd } from "../../../kernel/brand.js";
 import { SyscallError } from "../../../kernel/errno.js";
+import { closeAll, completed } from "../../../kernel/own-fd.js";
 import { openMany, statsAt } from "../../../kernel/paths.js";
 import { type Stat, statAt } from "../../../kernel/stat.js";
 import { sys } from "../../../kernel/syscalls.js";
@@ -82,20 +83,21 @@ export const regular: FileKind<"reg"> = {
     const inherited = context.inherited.get(entry.name.slice(1));
     if (inherited !== undefined) return sys.dup(inherited);
     const flags = flagsForOpen(entry.flags);
-    const fd = openThrough(entry, context, (path) => openAgain(entry, path, flags));
-    seekAgain(fd, entry);
-    return fd;
+    const opened = openThrough(entry, context, (path) => openAgain(entry, path, flags));
+    return completed(opened, (fd) => seekAgain(fd, entry));
   },
 
   openMany(entries, context) {
     const plain = entries.filter((entry) => isAtItsPath(entry, context));
     const fds = openMany(plain.map(({ name, flags }) => ({ path: name, flags: flagsForOpen(flags) })));
     const opened = new Map(plain.map((entry, index) => [entry, fds[index]]));
-    return entries.map((entry) => {
-      const fd = opened.get(entry);
-      if (fd !== undefined) seekAgain(fd, entry);
-      return fd;
-    });
+    try {
+      for (const [entry, fd] of opened) if (fd !== undefined) seekAgain(fd, entry);
+    } catch (error) {
+      closeAll(fds.filter((fd) => fd !== undefined));
+      throw error;
+    }
+    return entries.map((entry) => opened.get(entry));
   },
 };
 

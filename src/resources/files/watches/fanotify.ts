@@ -13,6 +13,7 @@ import { F_SETFD, FD_CLOEXEC, O } from "../../../kernel/abi/fcntl.js";
 import { FIONREAD } from "../../../kernel/abi/inotify.js";
 import { AT_FDCWD, asPid, type Fd } from "../../../kernel/brand.js";
 import { kernelDeviceOf } from "../../../kernel/device.js";
+import { completed } from "../../../kernel/own-fd.js";
 import { readMountinfo } from "../../../kernel/proc/mountinfo.js";
 import { sys } from "../../../kernel/syscalls.js";
 import type { DumpContext, FileKind, OpenFile, RestoreContext } from "../../kind.js";
@@ -52,11 +53,11 @@ export const fanotify: FileKind<"ffy"> = {
 
   open({ faflags, evflags, mark }, context) {
     // The kernel shows FAN_CLOEXEC and FAN_NONBLOCK as they were given here, whatever became of the descriptor.
-    const fd = sys.fanotify_init(faflags, evflags);
-    sys.fcntlSet(fd, F_SETFD, FD_CLOEXEC);
-    const watches = context.once(RestoredWatches);
-    for (const one of mark) watches.later(fd, targetOf(one, context), (path, group) => addMark(group, one, path));
-    return fd;
+    return completed(sys.fanotify_init(faflags, evflags), (fd) => {
+      sys.fcntlSet(fd, F_SETFD, FD_CLOEXEC);
+      const watches = context.once(RestoredWatches);
+      for (const one of mark) watches.later(fd, targetOf(one, context), (path, group) => addMark(group, one, path));
+    });
   },
 };
 

@@ -11,7 +11,7 @@ import {
   INOTIFY_IOC_SETNEXTWD,
 } from "../../../kernel/abi/inotify.js";
 import { AT_FDCWD, type Fd } from "../../../kernel/brand.js";
-import { own } from "../../../kernel/own-fd.js";
+import { completed, own } from "../../../kernel/own-fd.js";
 import { sys } from "../../../kernel/syscalls.js";
 import type { DumpContext, FileKind, OpenFile } from "../../kind.js";
 import { RestoredWatches } from "./restored.js";
@@ -40,14 +40,14 @@ export const inotify: FileKind<"ify"> = {
   },
 
   open({ flags, wd, lostEvents }, context) {
-    const fd = sys.inotify_init1((flags & O.O_NONBLOCK) | O.O_CLOEXEC);
-    if (lostEvents) overflow(fd);
-    const watches = context.once(RestoredWatches);
-    for (const watch of [...wd].sort((a, b) => a.wd - b.wd)) {
-      const target = openTarget(inodeOf(watch), handleOf(watch), context);
-      watches.later(fd, target, (path, instance) => addWatch(instance, watch, path));
-    }
-    return fd;
+    return completed(sys.inotify_init1((flags & O.O_NONBLOCK) | O.O_CLOEXEC), (fd) => {
+      if (lostEvents) overflow(fd);
+      const watches = context.once(RestoredWatches);
+      for (const watch of [...wd].sort((a, b) => a.wd - b.wd)) {
+        const target = openTarget(inodeOf(watch), handleOf(watch), context);
+        watches.later(fd, target, (path, instance) => addWatch(instance, watch, path));
+      }
+    });
   },
 };
 
