@@ -34,6 +34,7 @@ import { maskOf } from "../resources/task/signal-mask.js";
 import { prepareCall } from "../resources/task/timed-call.js";
 import { applyFilesystem } from "../resources/tree/filesystem.js";
 import type { Inside } from "../tracee/inside.js";
+import { letGo } from "../tracee/let-go.js";
 import { cloneTasks } from "../tracee/offspring.js";
 import { expecting, remote } from "../tracee/program.js";
 import { type Parked, REGION_BYTES } from "../tracee/seed.js";
@@ -314,7 +315,7 @@ export class Rebuilt implements RestoredProcess, Disposable {
 
   /** Lets the process run. Others that run by then may have killed it. */
   release(): void {
-    for (const { tracee } of this.threads) tracee.detachIfAlive();
+    letGo(this.threads.map(({ tracee }) => tracee));
   }
 
   /** Threads that are let go take part in a stop before they take a signal; but SIGSTOP itself would come after those with lower numbers. */

@@ -5,6 +5,7 @@ import { readStat, type TaskStat } from "../kernel/proc/stat.js";
 import { readStatus, type TaskStatus } from "../kernel/proc/status.js";
 import { listChildren, listThreads } from "../kernel/proc/tasks.js";
 import { StasisError } from "../report/error.js";
+import { letGo } from "./let-go.js";
 import { refused, Seizing } from "./seizing.js";
 import type { Tracee } from "./tracee.js";
 
@@ -48,11 +49,11 @@ export function freezeTree(root: Pid, options: { readonly timeoutMs: number; rea
   }
 }
 
-/** Lets every thread go on, untraced. A thread that died meanwhile is no matter. */
+/** Lets every thread go on, untraced. */
 export function thaw(tasks: readonly FrozenTask[]): void {
   for (const task of tasks) {
     if (task.state !== "alive") continue;
-    for (const thread of task.threads) thread.detachIfAlive();
+    letGo(task.threads);
   }
   endTracers(tasks);
 }

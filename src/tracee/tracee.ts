@@ -205,9 +205,14 @@ export class Tracee implements ThreadName {
     this.tracer.sys.ptraceDetach(this.tid, 0n, this.#stopWasSent ? SIG.SIGSTOP : 0);
   }
 
-  /** As detach; a thread that died in the meantime is no matter. */
-  detachIfAlive(): void {
-    unless("ESRCH", () => this.detach());
+  /** As detach; a thread that died in the meantime is no matter. False: it did. */
+  detachIfAlive(): boolean {
+    return (
+      unless("ESRCH", () => {
+        this.detach();
+        return true;
+      }) ?? false
+    );
   }
 
   /** Waits until the thread is gone. The exit of a thread group's leader is reported when the others have been waited for. */
