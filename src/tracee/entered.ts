@@ -23,6 +23,12 @@ export class Entered extends Inside implements Disposable {
     this.#entered = true;
   }
 
+  override wentHome(): void {
+    if (!this.#entered) return;
+    this.#entered = false;
+    this.tracee.tracer.unguard();
+  }
+
   [Symbol.dispose](): void {
     if (!this.#entered) return;
     this.#entered = false;

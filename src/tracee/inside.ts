@@ -60,6 +60,9 @@ export class Inside {
     this.sys = new Calls((row, values) => this.#call(row, values)) as unknown as ThereCalls<Syscalls>;
   }
 
+  /** The thread has gone home by itself, and works on: it is not to be taken there again. */
+  wentHome(): void {}
+
   /** Makes one call; throws SyscallError (with this thread as its place) when the kernel says no. */
   #call(row: Syscall, values: readonly unknown[]): unknown {
     const words = [...row.command, ...row.args.map(([, type], index) => type.there(values[index]))];

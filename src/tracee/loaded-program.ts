@@ -55,7 +55,9 @@ export class LoadedProgram implements Disposable {
     const stop = tracee.pastStopSignals(event, () => tracee.continue());
     if (stop.kind !== "stop") throw tracee.lost(DOING, stop);
     const { ip } = tracee.registers();
-    if (ip < ground.stub || ip >= ground.stub + STUB_BYTES) throw wentHome(tracee);
+    if (ip >= ground.stub && ip < ground.stub + STUB_BYTES) return;
+    this.inside.wentHome();
+    throw wentHome(tracee);
   }
 
   get #endsByTrap(): boolean {

@@ -25,7 +25,7 @@ test("crit decodes every image of a dump and shows its processes, descriptors an
   for (const file of readdirSync(images)) {
     if (file.endsWith(".img") && !file.startsWith("pages-")) crit("decode", "-i", join(images, file));
   }
-  assert.match(crit("x", images, "ps"), new RegExp(`^\\s*${program.pid} \\s+\\d+\\s+\\d+\\s+timers`, "m"));
+  assert.match(crit("x", images, "ps"), new RegExp(`^\\s*${program.pid}\\s+\\d+\\s+\\d+\\s+timers`, "m"));
   assert.match(crit("x", images, "fds"), /0: \/dev\/null/);
   assert.match(crit("x", images, "mems"), /\/timers-static/);
 });
