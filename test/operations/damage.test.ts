@@ -61,6 +61,9 @@ function refusalOf(directory: string, pid: Pid): string | undefined {
   }
 }
 
+/** No kernel has so many. */
+const HIGH_PID = 5_000_000;
+
 /** No damage may keep a restore busy for longer. */
 const MOST_MS = 5000;
 /** Damage that holds a restore up does so each time; a machine that has other things to do does not. */
@@ -202,6 +205,20 @@ describe("a restore that cannot be done", () => {
     says((vdso) => (vdso.end += 1n << 50n), /: its mapping .* is above all that a program may use$/);
     says((_, vmas) => vmas.splice(0, 2, ...vmas.slice(0, 2).reverse()), /: its mapping .* comes after /);
     await restoredWell(it);
+  });
+
+  test("a pid above those of this machine is told, with the setting", async () => {
+    await using it = await dumped("refused", "file");
+    const { pid } = it.program;
+    ImageDirectory.open(it.images).images.amend("pstree", undefined, (entry) => {
+      Object.assign(entry, { pid: HIGH_PID, pgid: HIGH_PID, sid: HIGH_PID, threads: [HIGH_PID] });
+    });
+    for (const name of readdirSync(it.images).filter((file) => file.endsWith(`-${pid}.img`)))
+      renameSync(join(it.images, name), join(it.images, name.replace(`-${pid}.img`, `-${HIGH_PID}.img`)));
+    assert.match(
+      refusalOf(it.images, pid) ?? "it was restored",
+      /^Cannot restore pid 5000000 "refused": it has the pid 5000000, and here they end at \d+ \(kernel.pid_max\); sysctl kernel.pid_max=4194304$/,
+    );
   });
 
   for (const name of ["channels", "epoll-state", "inet-sockets", "pty-state", "timer-state", "unix-sockets"])
