@@ -46,6 +46,12 @@ export function encodeQuestions(questions: readonly RingQuestion[]): Int32Array 
   return new Int32Array(new Uint8Array(Buffer.concat(entries)).buffer);
 }
 
+/**
+ * Of all rings, also of those that are closed: the kernel takes a ring down some time after its descriptor is closed, and writes into the memory that it
+ * shares until then (io_uring/io_uring.c, io_ring_exit_work()). Given back to malloc(3), one process in ten died of it.
+ */
+const rooms: Uint8Array[] = [];
+
 export class OptionRing implements Disposable {
   readonly #ring: OwnFd;
   /** What is to be done. */
@@ -62,6 +68,7 @@ export class OptionRing implements Disposable {
   /** Throws SyscallError. */
   constructor() {
     const room = new Uint8Array(3 * PAGE_BYTES);
+    rooms.push(room);
     const first = PAGE_BYTES - Number(addressOf(room) & BigInt(PAGE_BYTES - 1));
     const page = (index: number) => new Uint8Array(room.buffer, first + index * PAGE_BYTES, PAGE_BYTES);
     const [entries, shared] = [page(0), page(1)];
