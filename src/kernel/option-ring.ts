@@ -47,8 +47,9 @@ export function encodeQuestions(questions: readonly RingQuestion[]): Int32Array 
 }
 
 /**
- * Of all rings, also of those that are closed: the kernel takes a ring down some time after its descriptor is closed, and writes into the memory that it
- * shares until then (io_uring/io_uring.c, io_ring_exit_work()). Given back to malloc(3), one process in ten died of it.
+ * Of all rings, also of those that are closed: the kernel takes a ring down some time after its descriptor is closed (io_uring/io_uring.c,
+ * io_ring_exit_work()). With the memory given back to malloc(3) by then, 7 of 70 processes that closed five rings died of a damaged heap, with it
+ * kept none of 200; what writes there is not known.
  */
 const rooms: Uint8Array[] = [];
 

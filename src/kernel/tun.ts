@@ -1,8 +1,10 @@
 // TUN and TAP interfaces, and the descriptors of /dev/net/tun that are their queues. drivers/net/tun.c
 import { readFileSync } from "node:fs";
-import { IFF, TUN, tun_ifreq } from "./abi/tun.js";
+import { ifreqFlags } from "./abi/netdevice.js";
+import { IFF, TUN } from "./abi/tun.js";
 import type { Fd } from "./brand.js";
 import { unless } from "./errno.js";
+import { nameBytes, nameIn } from "./interface-name.js";
 import { sys } from "./syscalls.js";
 
 export interface TunQueue {
@@ -14,11 +16,11 @@ export interface TunQueue {
 
 /** Undefined: it is not attached to an interface. */
 export function tunQueue(file: Fd): TunQueue | undefined {
-  const request = tun_ifreq.encode({ ifr_name: new Uint8Array(16), ifr_flags: 0 });
+  const request = requestFor("", 0);
   return unless("EBADFD", () => {
     sys.ioctl(file, TUN.TUNGETIFF, request);
-    const { ifr_name, ifr_flags } = tun_ifreq.decode(request);
-    return { name: Buffer.from(ifr_name).toString("latin1").replace(/\0.*$/s, ""), flags: ifr_flags };
+    const { ifr_name, ifr_flags } = ifreqFlags.decode(request);
+    return { name: nameIn(ifr_name), flags: ifr_flags };
   });
 }
 
@@ -42,8 +44,5 @@ export function tunFlags(name: string): number | undefined {
   }
 }
 
-function requestFor(name: string, flags: number): Uint8Array {
-  const ifr_name = new Uint8Array(16);
-  ifr_name.set(Buffer.from(name, "latin1").subarray(0, 15));
-  return tun_ifreq.encode({ ifr_name, ifr_flags: flags });
-}
+const requestFor = (name: string, flags: number): Uint8Array =>
+  ifreqFlags.encode({ ifr_name: nameBytes(name), ifr_flags: flags });

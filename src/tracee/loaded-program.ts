@@ -57,7 +57,7 @@ export class LoadedProgram implements Disposable {
     const { ip } = tracee.registers();
     if (ip >= ground.stub && ip < ground.stub + STUB_BYTES) return;
     this.inside.wentHome();
-    throw wentHome(tracee);
+    throw heldUp(tracee);
   }
 
   get #endsByTrap(): boolean {
@@ -92,7 +92,7 @@ export class LoadedProgram implements Disposable {
 }
 
 /** It is as it was before, and runs on; only this dump is over. */
-function wentHome({ pid, comm }: Tracee): StasisError {
+function heldUp({ pid, comm }: Tracee): StasisError {
   return new StasisError({
     code: "TARGET_LOST",
     doing: DOING,

@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { asFd } from "../../src/kernel/brand.js";
+import { asFd, type Fd } from "../../src/kernel/brand.js";
 import { LineLog } from "../../src/report/log.js";
 import { nobodyElse } from "../../src/service/access.js";
 import { listenAt } from "../../src/service/listen.js";
@@ -20,6 +20,19 @@ function program(name: string, text: string): string {
   const path = join(directory, `${name}.mjs`);
   writeFileSync(path, text);
   return path;
+}
+
+/** Runs a supervisor until its workers have written down three answers. */
+async function answersTo(worker: string, listening: Fd, answers: string): Promise<string> {
+  const supervisor = new Supervisor(listening, { waiting: 1, most: 64, silentMs: 0, settings, log, worker });
+  await supervisor.start();
+  const end = performance.now() + 10_000;
+  while ((!existsSync(answers) || readFileSync(answers, "latin1").length < 3) && performance.now() < end)
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  supervisor.stop();
+  supervisor.stop();
+  await supervisor.ended;
+  return readFileSync(answers, "latin1");
 }
 
 test("workers that cannot start are tried three times, and then it is said", async () => {
@@ -44,15 +57,7 @@ test("a worker that is needed goes on, and one that crashes is replaced", async 
      appendFileSync(${JSON.stringify(answers)}, ask("ta"));
      setTimeout(() => process.kill(process.pid, "SIGKILL"), 50);`,
   );
-  const supervisor = new Supervisor(listening.fd, { waiting: 1, most: 64, silentMs: 0, settings, log, worker });
-  await supervisor.start();
-  const end = performance.now() + 10_000;
-  while ((!existsSync(answers) || readFileSync(answers, "latin1").length < 3) && performance.now() < end)
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  supervisor.stop();
-  supervisor.stop();
-  await supervisor.ended;
-  assert.match(readFileSync(answers, "latin1"), /^g[ge][ge]/);
+  assert.match(await answersTo(worker, listening.fd, answers), /^g[ge][ge]/);
 });
 
 test("one that was started while others served, and is not needed any more, ends", async () => {
@@ -70,13 +75,5 @@ test("one that was started while others served, and is not needed any more, ends
      appendFileSync(${JSON.stringify(answers)}, ask("ta"));
      setInterval(() => {}, 1000);`,
   );
-  const supervisor = new Supervisor(listening.fd, { waiting: 1, most: 64, silentMs: 0, settings, log, worker });
-  await supervisor.start();
-  const end = performance.now() + 10_000;
-  while ((!existsSync(answers) || readFileSync(answers, "latin1").length < 3) && performance.now() < end)
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  supervisor.stop();
-  supervisor.stop();
-  await supervisor.ended;
-  assert.equal(readFileSync(answers, "latin1"), "gge");
+  assert.equal(await answersTo(worker, listening.fd, answers), "gge");
 });

@@ -1,10 +1,4 @@
 // TUN and TAP: include/uapi/linux/if_tun.h; Documentation/networking/tuntap.rst
-import { bytes, struct, u16 } from "../declare/struct.js";
-import { IFNAMSIZ } from "./netdevice.js";
-
-/** struct ifreq; the second member is a union. */
-export const tun_ifreq = struct("ifreq", 40, { ifr_name: [0, bytes(IFNAMSIZ)], ifr_flags: [16, u16] });
-
 export const TUN = {
   TUNSETIFF: 0x400454ca,
   TUNGETIFF: 0x800454d2,

@@ -11,6 +11,7 @@ const privateMemory = {
   dontfork: "what a fork leaves out is left out",
   wipeonfork: "what a fork wipes is wiped in the child",
   guards: "guard pages fault, and those beside them do not",
+  "guards-apart": "so have they where a fork does not inherit the memory, and what they do not guard is there",
   unguarded: "guard pages can be taken away",
   growing: "a region that grows downwards goes on growing",
   stack: "the stack goes on growing",

@@ -7,6 +7,8 @@
 #include <ucontext.h>
 
 enum { PAGE = 4096, GUARD_INSTALL = 102, GUARD_REMOVE = 103 };
+/* With so much of it a dump that leaves the program running copies it by a fork. */
+enum { DATA = 1200 * PAGE };
 static const size_t sparse_length = 1ul << 30;
 
 static char *anonymous(size_t length, int protection, int flags)
@@ -92,8 +94,8 @@ int main(void)
 {
 	signal(SIGSEGV, escape);
 	signal(SIGBUS, escape);
-	char *data = anonymous(64 * PAGE, PROT_READ | PROT_WRITE, 0);
-	fill(data, 64 * PAGE, 1);
+	char *data = anonymous(DATA, PROT_READ | PROT_WRITE, 0);
+	fill(data, DATA, 1);
 	char *constant = anonymous(2 * PAGE, PROT_READ | PROT_WRITE, 0);
 	fill(constant, 2 * PAGE, 2);
 	must(mprotect(constant, 2 * PAGE, PROT_READ));
@@ -121,6 +123,14 @@ int main(void)
 	fill(guarded, 8 * PAGE, 20);
 	int has_guards = madvise(guarded + 2 * PAGE, 2 * PAGE, GUARD_INSTALL) == 0;
 
+	/* Not inherited by a fork, and guarded from its first page on. */
+	anonymous(PAGE, PROT_NONE, 0);
+	char *apart = anonymous(8 * PAGE, PROT_READ | PROT_WRITE, 0);
+	fill(apart, 8 * PAGE, 50);
+	must(madvise(apart, 8 * PAGE, MADV_DONTFORK));
+	madvise(apart, 2 * PAGE, GUARD_INSTALL);
+	anonymous(PAGE, PROT_NONE, 0);
+
 	/* A region that grows downwards, with room below it that is too small for anybody else. */
 	char *room = anonymous(1024 * PAGE, PROT_NONE, 0);
 	must(munmap(room + 1004 * PAGE, 20 * PAGE));
@@ -142,7 +152,7 @@ int main(void)
 	ready();
 	wait_until_told();
 
-	prove("data", is_filled(data, 64 * PAGE, 1));
+	prove("data", is_filled(data, DATA, 1));
 	prove("constant", is_filled(constant, 2 * PAGE, 2));
 	prove("forbidden", signal_of_read(forbidden) == SIGSEGV && mprotect(forbidden, 3 * PAGE, PROT_READ) == 0 && is_filled(forbidden, 3 * PAGE, 3));
 	must(mprotect(writable, PAGE, PROT_READ | PROT_WRITE));
@@ -155,6 +165,7 @@ int main(void)
 	prove("dontfork", in_child(is_missing, advised[0]));
 	prove("wipeonfork", in_child(is_zero, advised[1]));
 	prove("guards", !has_guards || (signal_of_read(guarded + 2 * PAGE) == SIGSEGV && signal_of_read(guarded + 4 * PAGE - 1) == SIGSEGV && is_filled(guarded, 2 * PAGE, 20) && signal_of_read(guarded + 4 * PAGE) == 0));
+	prove("guards-apart", is_filled(apart + 2 * PAGE, 6 * PAGE, 50 + 2 * PAGE / 4 * 2654435761u) && (!has_guards || signal_of_read(apart) == SIGSEGV));
 	prove("unguarded", !has_guards || (madvise(guarded + 2 * PAGE, 2 * PAGE, GUARD_REMOVE) == 0 && guarded[2 * PAGE] == 0));
 	prove("growing", growing[0] == 7 && growing[PAGE] == 7 && signal_of_read(growing - 1) == 0 && signal_of_read(growing - 3 * PAGE) == 0);
 	prove("stack", use_stack(20) != -1);

@@ -215,6 +215,6 @@ interface Pair {
   readonly fds: Int32Array;
 }
 
-const isDgram = ({ type }: UnixSkEntry) => type === SOCK.SOCK_DGRAM;
+export const isDgram = ({ type }: UnixSkEntry) => type === SOCK.SOCK_DGRAM;
 
 export const newSocket = (type: number): Fd => sys.socket(AF_UNIX, type | SOCK.SOCK_CLOEXEC, 0);

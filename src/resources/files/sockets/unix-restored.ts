@@ -2,7 +2,7 @@
 // the first one is asked for.
 import { type SkOptsEntry, SkShutdown, type UnixSkEntry } from "../../../images/format/entries.js";
 import { UnixSocketFlag } from "../../../images/format/numbers.js";
-import { SO_SNDBUFFORCE, SOCK } from "../../../kernel/abi/socket.js";
+import { SO_SNDBUFFORCE } from "../../../kernel/abi/socket.js";
 import type { Fd } from "../../../kernel/brand.js";
 import { unless } from "../../../kernel/errno.js";
 import { own } from "../../../kernel/own-fd.js";
@@ -13,7 +13,7 @@ import type { RestoreContext } from "../../kind.js";
 import { applyMoreOptions } from "./more-options.js";
 import { applySocketOptions, isAsUsual, usualOptions, writeNumber } from "./options.js";
 import { type QueuedMessage, RestoredQueues } from "./queues.js";
-import { newSocket, UnixConnections } from "./unix-connections.js";
+import { isDgram, newSocket, UnixConnections } from "./unix-connections.js";
 import { countOfOthers, Senders } from "./unix-letters.js";
 import { isPath } from "./unix-name.js";
 import { Origins } from "./unix-origins.js";
@@ -24,7 +24,6 @@ import { type Sending, sendAgain } from "./unix-queue.js";
 export const RESTORED_ANSWER = Uint8Array.from([0x08, 0x01, 0x10, 0x01, 0x1a, 0x02, 0x08, 0x01]);
 const FILLING_BYTES = 16 << 20;
 const isService = ({ uflags }: UnixSkEntry) => (uflags & UnixSocketFlag.SERVICE) !== 0;
-const isDgram = ({ type }: UnixSkEntry) => type === SOCK.SOCK_DGRAM;
 
 export class RestoredUnixSockets {
   /** By inode number of the dumped socket. */
