@@ -8,6 +8,7 @@ import { PIDFD_THREAD } from "../kernel/abi/process.js";
 import { SECCOMP_MODE } from "../kernel/abi/seccomp.js";
 import { SIG } from "../kernel/abi/signal.js";
 import { AT_FDCWD, asPid, type Fd } from "../kernel/brand.js";
+import { makeRoomFor } from "../kernel/descriptor-table.js";
 import { readMappings } from "../kernel/proc/maps.js";
 import type { TaskStat } from "../kernel/proc/stat.js";
 import { readThreadStatus } from "../kernel/proc/status.js";
@@ -117,6 +118,7 @@ export class CollectedTree implements Disposable {
 
   /** All but the contents of memory. */
   collect(): void {
+    makeRoomFor(this.tasks.length * HELD_OF_A_TASK);
     const [root] = this.tasks;
     if (root !== undefined) refuseSession(root.stat, this.request.options);
     for (const tasks of inParts(this.tasks)) this.#collectTogether(tasks);
@@ -297,6 +299,8 @@ export function refuseSession({ pid, comm, session }: TaskStat, { shellJob }: Du
   });
 }
 
+/** Its memory, its pagemap, its pidfd. */
+const HELD_OF_A_TASK = 3;
 /** How many processes are worked in at the same time: each has some 20 KiB of our memory meanwhile. */
 const AT_ONCE = 32;
 

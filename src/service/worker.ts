@@ -8,6 +8,7 @@ import { PR } from "../kernel/abi/prctl.js";
 import { SIG } from "../kernel/abi/signal.js";
 import { SHUT_RDWR } from "../kernel/abi/socket.js";
 import { asFd, type Fd } from "../kernel/brand.js";
+import { makeRoomFor } from "../kernel/descriptor-table.js";
 import { unless } from "../kernel/errno.js";
 import type { OwnFd } from "../kernel/own-fd.js";
 import { acceptFrom, readableWithin } from "../kernel/packets.js";
@@ -37,6 +38,8 @@ export const AGAIN = "a";
 export const GO_ON = "g";
 export const END = "e";
 const MOST_DUMPS = 16;
+/** Descriptors for which there is room from the beginning: 128 KiB. */
+const MOST_AT_ONCE = 16_000;
 const WAITING = "stasis: waiting for a client";
 
 /** What a worker is told by its supervisor, as JSON. */
@@ -54,6 +57,7 @@ export function work(engine: Engine, { level, access, idleSeconds, nice }: Worke
   const priority = new Priority(nice);
   const log = new LineLog(STDERR, asLevel(level), { owned: false });
   for (const fd of [LISTENING_FD, CONTROL_FD, CHANNEL_FD]) sys.fcntlSet(asFd(fd), F_SETFD, FD_CLOEXEC);
+  makeRoomFor(MOST_AT_ONCE);
   let offered: boolean | undefined;
   rehearse(engine, log, () => {
     if (offered === undefined) priority.giveWay();

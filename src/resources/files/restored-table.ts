@@ -10,6 +10,7 @@ import { readFiles } from "../../images/old.js";
 import { F_DUPFD, F_SETFD, O, O_ACCMODE } from "../../kernel/abi/fcntl.js";
 import { RLIMIT_NOFILE, rlimit64 } from "../../kernel/abi/sched.js";
 import { AT_FDCWD, asPid, asTargetFd, type Fd, NULL, type TargetFd } from "../../kernel/brand.js";
+import { limitOfDescriptors, makeRoomFor } from "../../kernel/descriptor-table.js";
 import { closeAll } from "../../kernel/own-fd.js";
 import { Scope } from "../../kernel/scope.js";
 import { sys } from "../../kernel/syscalls.js";
@@ -51,6 +52,7 @@ export class RestoredFileTable implements RestoredFiles, Disposable {
   load(): void {
     const context = this.context();
     for (const entry of readFiles(context.images)) this.#entries.set(entry.id, entry);
+    makeRoomFor(this.#entries.size);
     for (const entry of this.#entries.values()) {
       const { kind, saved } = this.#kindOf(entry);
       kind.validate?.(saved, context);
@@ -284,9 +286,7 @@ function withEngine<T>(inside: Inside, free: number, use: (engine: TargetFd) => 
 
 /** The wanted limits are set later; numbers above them may be in use. Until then a task has ours. */
 function raiseLimit({ inside }: RestoredThread, numbers: number): void {
-  const now = new Uint8Array(rlimit64.sizeBytes);
-  sys.prlimit64(asPid(process.pid), RLIMIT_NOFILE, null, now);
-  const { rlim_cur, rlim_max } = rlimit64.decode(now);
+  const { rlim_cur, rlim_max } = limitOfDescriptors();
   if (rlim_cur >= BigInt(numbers)) return;
   const limit = rlim_max > BigInt(numbers) ? rlim_max : BigInt(numbers);
   inside.laterWith(rlimit64.encode({ rlim_cur: limit, rlim_max: limit }), (at) =>
