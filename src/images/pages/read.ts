@@ -101,15 +101,20 @@ export class PagesReader implements Disposable {
 
   /** All pages in ascending order. What has no range is zero, or is in a file that is mapped. */
   *ranges(): Generator<PageRange> {
+    const found: PageRange[] = [];
     for (let run = 0; run < this.pagemap.length; run++) {
-      yield* this.#piece(run, this.pagemap.firstOf(run), this.pagemap.endOf(run));
+      this.#whole(run, found);
+      yield* found.splice(0);
     }
   }
 
   /** As `ranges`, looked up once. */
   get all(): readonly PageRange[] {
-    this.#all ??= [...this.ranges()];
-    return this.#all;
+    if (this.#all !== undefined) return this.#all;
+    const found: PageRange[] = [];
+    for (let run = 0; run < this.pagemap.length; run++) this.#whole(run, found);
+    this.#all = found;
+    return found;
   }
   #all: readonly PageRange[] | undefined;
 
@@ -129,22 +134,24 @@ export class PagesReader implements Disposable {
     this.parent?.[Symbol.dispose]();
   }
 
+  #whole(run: number, found: PageRange[]): void {
+    this.#addPiece(run, this.pagemap.firstOf(run), this.pagemap.endOf(run), found);
+  }
+
   /** Pages [page, end), which lie in one run. */
-  *#piece(run: number, page: number, end: number): Generator<PageRange> {
+  #addPiece(run: number, page: number, end: number, found: PageRange[]): void {
     const flags = this.pagemap.flagsOf(run);
-    const range = { vaddr: vaddrOf(page), pageCount: end - page, flags };
+    const [vaddr, pageCount] = [vaddrOf(page), end - page];
     if (flags & PagemapFlag.PRESENT) {
       const fileOffset = this.pagemap.offsetOf(run, page);
-      yield { ...range, source: "file", fd: this.fd, fileOffset, file: this.#file };
+      found.push({ vaddr, pageCount, flags, source: "file", fd: this.fd, fileOffset, file: this.#file });
     } else if (flags & PagemapFlag.PARENT) {
-      if (this.parent) yield* this.parent.#within(page, end);
-    } else {
-      yield { ...range, source: "lazy" };
-    }
+      if (this.parent) this.parent.#addWithin(page, end, found);
+    } else found.push({ vaddr, pageCount, flags, source: "lazy" });
   }
 
   /** Pages [page, end), which a child says we have. They may be in several runs. */
-  *#within(page: number, end: number): Generator<PageRange> {
+  #addWithin(page: number, end: number, found: PageRange[]): void {
     const { pagemap } = this;
     let at = page;
     for (let run = pagemap.runFrom(at); at < end; run++) {
@@ -153,7 +160,7 @@ export class PagesReader implements Disposable {
         throw invalid({ file: pagemap.file }, reason);
       }
       const until = Math.min(end, pagemap.endOf(run));
-      yield* this.#piece(run, at, until);
+      this.#addPiece(run, at, until, found);
       at = until;
     }
   }

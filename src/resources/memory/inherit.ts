@@ -64,7 +64,7 @@ function isSameMapping(mine: VmaEntry, theirs: VmaEntry | undefined): boolean {
   );
 }
 
-/** Compares the images of child and parent, page by page, in the mappings `kept`; both lists of ranges are in ascending order. */
+/** Compares the images of child and parent, page by page, in the mappings `kept`; all three lists are in ascending order. */
 export function differences(
   child: readonly PageRange[],
   parent: readonly PageRange[],
@@ -72,74 +72,63 @@ export function differences(
   comparison: Comparison,
 ): Differences {
   const write = new Ranges();
-  const theirs = new Cursor(parent);
-  for (const { range, isKept } of cut(child, kept)) {
-    if (!isKept) write.push(range);
-    else
-      for (const { piece, counterpart } of theirs.against(range)) {
-        if (counterpart === undefined) write.push(piece);
-        else for (const differing of comparison.differing(piece, counterpart)) write.push(differing);
-      }
-  }
   const drop: Span[] = [];
-  const mine = new Cursor(child);
-  for (const { range, isKept } of cut(parent, kept)) {
-    if (!isKept) continue;
-    for (const { piece, counterpart } of mine.against(range))
-      if (counterpart === undefined) drop.push({ start: piece.vaddr, end: endOf(piece) });
+  const [mine, theirs] = [new Cursor(child), new Cursor(parent)];
+  for (const { start, end } of kept) {
+    while (mine.at < start) write.push(mine.take(start));
+    while (theirs.at < start) theirs.take(start);
+    while (mine.at < end || theirs.at < end) {
+      if (mine.at < theirs.at) write.push(mine.take(least(theirs.at, end)));
+      else if (mine.at > theirs.at) {
+        const range = theirs.take(least(mine.at, end));
+        drop.push({ start: range.vaddr, end: endOf(range) });
+      } else {
+        const until = least(least(mine.end, theirs.end), end);
+        comparison.addDiffering(mine.take(until), theirs.take(until), write);
+      }
+    }
   }
+  while (mine.at < NOWHERE) write.push(mine.take(NOWHERE));
   return { write: write.list, drop };
 }
 
 const endOf = ({ vaddr, pageCount }: PageRange) => vaddr + BigInt(pageCount) * PAGE_SIZE;
 const least = (a: bigint, b: bigint) => (a < b ? a : b);
-const most = (a: bigint, b: bigint) => (a > b ? a : b);
+/** Where a cursor is that has gone through everything. */
+const NOWHERE = 1n << 64n;
+
+/** Goes through pages in ascending order. */
+class Cursor {
+  /** The address of the next page, and the end of the range that it is in. */
+  at = NOWHERE;
+  end = NOWHERE;
+  #rest: PageRange | undefined;
+  #index = 0;
+
+  constructor(private readonly ranges: readonly PageRange[]) {
+    this.#goTo(ranges[0]);
+  }
+
+  /** What is left of the range, up to `until`. Preconditions: `at` < `until`. */
+  take(until: bigint): PageRange {
+    const rest = this.#rest;
+    if (rest === undefined) throw new RangeError("there are no pages any more");
+    const isWhole = this.end <= until;
+    this.#goTo(isWhole ? this.ranges[++this.#index] : slice(rest, until, this.end));
+    return isWhole ? rest : slice(rest, rest.vaddr, until);
+  }
+
+  #goTo(range: PageRange | undefined): void {
+    this.#rest = range;
+    this.at = range?.vaddr ?? NOWHERE;
+    this.end = range === undefined ? NOWHERE : endOf(range);
+  }
+}
 
 /** The pages [start, end) of a range. */
 function slice(range: PageRange, start: bigint, end: bigint): PageRange {
-  if (start === range.vaddr && end === endOf(range)) return range;
   const piece = { ...range, vaddr: start, pageCount: Number((end - start) / PAGE_SIZE) };
   return piece.source === "file" ? { ...piece, fileOffset: piece.fileOffset + Number(start - range.vaddr) } : piece;
-}
-
-/** Cuts ranges at the bounds of spans; both ascend. */
-function* cut(ranges: readonly PageRange[], spans: readonly Span[]): Generator<{ range: PageRange; isKept: boolean }> {
-  let index = 0;
-  for (const range of ranges) {
-    const end = endOf(range);
-    for (let at = range.vaddr; at < end; ) {
-      while ((spans[index]?.end ?? end) <= at) index++;
-      const span = spans[index];
-      const isKept = span !== undefined && span.start <= at;
-      const until = least(end, (isKept ? span.end : span?.start) ?? end);
-      yield { range: slice(range, at, until), isKept };
-      at = until;
-    }
-  }
-}
-
-/** Looks up, in ascending order, what a list of ranges has for the pages of another. */
-class Cursor {
-  #index = 0;
-
-  constructor(readonly ranges: readonly PageRange[]) {}
-
-  *against(range: PageRange): Generator<{ piece: PageRange; counterpart: PageRange | undefined }> {
-    const end = endOf(range);
-    for (let at = range.vaddr; at < end; ) {
-      for (
-        let next = this.ranges[this.#index];
-        next !== undefined && endOf(next) <= at;
-        next = this.ranges[this.#index]
-      )
-        this.#index++;
-      const found = this.ranges[this.#index];
-      const covers = found !== undefined && found.vaddr <= at;
-      const until = found === undefined ? end : least(end, covers ? endOf(found) : most(at, found.vaddr));
-      yield { piece: slice(range, at, until), counterpart: covers ? slice(found, at, until) : undefined };
-      at = until;
-    }
-  }
 }
 
 /** Part of a pages file. Ranges lie in it one after the other: most are there already when they are asked for. */
@@ -184,19 +173,22 @@ export class Comparison {
     this.#theirs = new Window(buffers[1]);
   }
 
-  /** The pages of `mine` whose content is not that of `theirs`; both are as long. Pages still to be fetched differ. */
-  *differing(mine: PageRange, theirs: PageRange): Generator<PageRange> {
-    if (mine.source !== "file" || theirs.source !== "file") return yield mine;
-    const step = BigInt(STEP_BYTES);
-    for (let at = mine.vaddr; at < endOf(mine); at += step) {
-      const lengthBytes = Number(least(endOf(mine), at + step) - at);
-      const shift = Number(at - mine.vaddr);
-      const a = this.#mine.read(mine.fd, mine.fileOffset + shift, lengthBytes);
-      const b = this.#theirs.read(theirs.fd, theirs.fileOffset + shift, lengthBytes);
+  /** Adds the pages of `mine` whose content is not that of `theirs`; both are as long. Pages still to be fetched differ. */
+  addDiffering(mine: PageRange, theirs: PageRange, found: Ranges): void {
+    if (mine.source !== "file" || theirs.source !== "file") {
+      found.push(mine);
+      return;
+    }
+    const lengthBytes = mine.pageCount * PAGE_BYTES;
+    for (let from = 0; from < lengthBytes; from += STEP_BYTES) {
+      const stepBytes = Math.min(STEP_BYTES, lengthBytes - from);
+      const a = this.#mine.read(mine.fd, mine.fileOffset + from, stepBytes);
+      const b = this.#theirs.read(theirs.fd, theirs.fileOffset + from, stepBytes);
       if (a.equals(b)) continue;
-      for (let page = 0; page < a.length; page += PAGE_BYTES) {
+      for (let page = 0; page < stepBytes; page += PAGE_BYTES) {
         if (a.compare(b, page, page + PAGE_BYTES, page, page + PAGE_BYTES) === 0) continue;
-        yield slice(mine, at + BigInt(page), at + BigInt(page) + PAGE_SIZE);
+        const at = mine.vaddr + BigInt(from + page);
+        found.push(slice(mine, at, at + PAGE_SIZE));
       }
     }
   }
