@@ -14,19 +14,27 @@ const MANY_TASKS = 16;
 
 /** Disposing takes away what was not written. */
 export function makeAhead(images: ImageDirectory, tasks: readonly FrozenTask[]): Disposable | undefined {
-  return tasks.length < MANY_TASKS ? undefined : images.expect(tasks.flatMap(imagesOf), makeBeside);
+  return tasks.length < MANY_TASKS ? undefined : images.expect(imagesOf(tasks), makeBeside);
 }
 
-/** Those of a single task, which are nearly all that there will be. */
-function imagesOf(task: FrozenTask, index: number): (readonly [RecordName | RawName, number])[] {
-  if (task.state === "zombie") return [["core", task.pid]];
-  const own = ["mm", "ids", "fs", "pagemap"] as const;
-  return [
-    ...task.threads.map(({ tid }) => ["core", tid] as const),
-    ...own.map((name) => [name, task.pid] as const),
-    ["pages", index + 1],
-  ];
+type Name = readonly [RecordName | RawName, number];
+
+/** Nearly all that there will be: those of each task, when none shares descriptors with another. */
+function imagesOf(tasks: readonly FrozenTask[]): Name[] {
+  let living = 0;
+  return tasks.flatMap((task): Name[] => {
+    if (task.state === "zombie") return [["core", task.pid]];
+    living++;
+    return [
+      ...task.threads.map(({ tid }): Name => ["core", tid]),
+      ...(["mm", "ids", "fs", "pagemap"] as const).map((name): Name => [name, task.pid]),
+      ["fdinfo", FIRST_TABLE + living],
+      ["pages", living],
+    ];
+  });
 }
+/** The table of descriptors that is our own: Identities. */
+const FIRST_TABLE = 1;
 
 /** Result: ends it. Where there can be no other process, each file is made when it is written. */
 function makeBeside(paths: readonly string[]): () => void {
