@@ -1,6 +1,7 @@
 // Copy-on-write sharing between a parent and its children: seen from outside as the sum of Pss_Anon, proc_pid_smaps(5).
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import type { Pid } from "../../../src/kernel/brand.js";
 import { endingWith, roundTrip, startService, treeOf } from "../../scenarios/round-trip.js";
@@ -29,9 +30,13 @@ test("a dump that leaves them running leaves their memory shared", async () => {
   await using program = await startProgram("prefork");
   using _ = endingWith(program.pid);
   const before = ofTree(program.pid);
-  await service.client.dump({ pid: program.pid, imagesDirectory: service.images(), leaveRunning: true });
+  const images = service.images();
+  await service.client.dump({ pid: program.pid, imagesDirectory: images, leaveRunning: true });
   const after = ofTree(program.pid);
   assert.ok(after < before * 1.2, `${before} KiB of anonymous memory became ${after} KiB`);
   program.signal("SIGUSR2");
   await program.waitFor("restored");
+  // They are made, empty, before it is known what will be in them.
+  const empty = readdirSync(images).filter((name) => name.endsWith(".img") && statSync(join(images, name)).size === 0);
+  assert.deepEqual(empty, []);
 });
