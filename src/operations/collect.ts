@@ -228,9 +228,8 @@ export class CollectedTree implements Disposable {
     answers: Answers,
   ): { core: CoreEntry; mm: MmEntry } {
     const core = emptyCore(process, true);
-    const { pid, living } = process;
-    // Of a leader that has ended, what it was is its own.
-    const status = living === pid ? process.status : (readThreadStatus(pid, pid) ?? process.status);
+    // Once more: that our area is locked tells that what will be mapped is.
+    const status = readThreadStatus(process.pid, process.pid) ?? process.status;
     const thread = { process, tracee: first, isLeader: true, inside, answers, status, ...found(inside) };
     for (const part of partsOf(first)) part.collect(thread, core, this.#context);
     return { core, mm: collectLayout(thread, this.#context) };
