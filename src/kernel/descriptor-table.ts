@@ -13,13 +13,15 @@ export function limitOfDescriptors(): { readonly rlim_cur: bigint; readonly rlim
   return rlimit64.decode(limit);
 }
 
-/** The table gets in one step what so many more will take, as far as there may be so many. */
+/** The table gets in one step what so many more will take, as far as there may be so many. For a few it grows once at most by itself. */
 export function makeRoomFor(descriptors: number): void {
+  if (descriptors < MANY) return;
   const { rlim_cur } = limitOfDescriptors();
   const last = Math.min(SOME_OPEN + descriptors, Number(rlim_cur) - 1);
   // The table may be full as it is.
   unless("EMFILE", () => sys.close(sys.fcntlDupFd(STDERR, F_DUPFD_CLOEXEC, last)));
 }
+const MANY = 128;
 /** By us, before. */
 const SOME_OPEN = 64;
 const STDERR = asFd(2);

@@ -28,13 +28,13 @@ function imagesOf(tasks: readonly FrozenTask[]): Name[] {
     return [
       ...task.threads.map(({ tid }): Name => ["core", tid]),
       ...(["mm", "ids", "fs", "pagemap"] as const).map((name): Name => [name, task.pid]),
-      ["fdinfo", FIRST_TABLE + living],
+      ["fdinfo", OWN_TABLE + living],
       ["pages", living],
     ];
   });
 }
-/** The table of descriptors that is our own: Identities. */
-const FIRST_TABLE = 1;
+/** The number of our own table of descriptors, before those of the tree: Identities. */
+const OWN_TABLE = 1;
 
 /** Result: ends it. Where there can be no other process, each file is made when it is written. */
 function makeBeside(paths: readonly string[]): () => void {

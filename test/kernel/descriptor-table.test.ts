@@ -7,6 +7,12 @@ import { limitOfDescriptors, makeRoomFor } from "../../src/kernel/descriptor-tab
 const slots = () => Number(/^FDSize:\t(\d+)$/m.exec(readFileSync("/proc/self/status", "latin1"))?.[1]);
 const open = () => readdirSync("/proc/self/fd").length;
 
+test("for a few descriptors the table stays as it is", () => {
+  const before = slots();
+  makeRoomFor(100);
+  assert.equal(slots(), before);
+});
+
 test("room for descriptors is made before there are any", () => {
   const before = open();
   makeRoomFor(5000);

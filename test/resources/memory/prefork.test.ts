@@ -30,13 +30,23 @@ test("a dump that leaves them running leaves their memory shared", async () => {
   await using program = await startProgram("prefork");
   using _ = endingWith(program.pid);
   const before = ofTree(program.pid);
-  const images = service.images();
-  await service.client.dump({ pid: program.pid, imagesDirectory: images, leaveRunning: true });
+  await service.client.dump({ pid: program.pid, imagesDirectory: service.images(), leaveRunning: true });
   const after = ofTree(program.pid);
   assert.ok(after < before * 1.2, `${before} KiB of anonymous memory became ${after} KiB`);
   program.signal("SIGUSR2");
   await program.waitFor("restored");
-  // They are made, empty, before it is known what will be in them.
-  const empty = readdirSync(images).filter((name) => name.endsWith(".img") && statSync(join(images, name)).size === 0);
-  assert.deepEqual(empty, []);
+});
+
+test("no image of a large tree, made ahead and empty, is left so", async () => {
+  await using service = await startService();
+  await using program = await startProgram("prefork");
+  using _ = endingWith(program.pid);
+  const directory = service.images();
+  await service.client.dump({ pid: program.pid, imagesDirectory: directory, leaveRunning: true });
+  const images = readdirSync(directory).filter((name) => name.endsWith(".img"));
+  assert.ok(images.filter((name) => name.startsWith("fdinfo-")).length >= treeOf(program.pid).length);
+  assert.deepEqual(
+    images.filter((name) => statSync(join(directory, name)).size === 0),
+    [],
+  );
 });
