@@ -5,8 +5,11 @@ import type { Fd } from "../kernel/brand.js";
 import { createFile, type FilePath, removeFile, writeFully } from "./file.js";
 import type { RecordKind } from "./format/magic.js";
 import { encodeHead, encodeRecord } from "./format/record.js";
+import { encodeRecords, MANY_RECORDS } from "./format/records.js";
 
 const BUFFER_BYTES = 64 << 10;
+/** So many entries wait to be encoded together. */
+const MOST_WAITING = 512;
 
 /**
  * An image that nothing is appended to is not created, and an older one of the name is removed, as CRIU does. `close`
@@ -17,6 +20,7 @@ export class ImageWriter<D extends DescMessage = DescMessage> implements Disposa
   /** Most images are small: no buffer that is made and thrown away for each. */
   readonly #pending: Uint8Array[] = [];
   #buffered = 0;
+  readonly #waiting: MessageShape<D>[] = [];
   #open = true;
 
   constructor(
@@ -25,17 +29,20 @@ export class ImageWriter<D extends DescMessage = DescMessage> implements Disposa
     private readonly ended: (complete: boolean) => void,
   ) {}
 
+  /** It may not change any more. What is wrong with it may be thrown later, by whatever comes next. */
   append(entry: MessageShape<D>): void {
-    this.appendAs(this.kind.message, entry);
+    if (this.#waiting.push(entry) >= MOST_WAITING) this.#encodeWaiting();
   }
 
   /** A record of another type than the image's main one: PagemapHead, IpcMsg, GhostChunkEntry. */
   appendAs<Other extends DescMessage>(schema: Other, entry: MessageShape<Other>): void {
+    this.#encodeWaiting();
     this.#push(encodeRecord(schema, entry));
   }
 
   /** Bytes that belong to the record before, filled up with zeros to a multiple of `alignment`. */
   blob(bytes: Uint8Array, alignment = 1): void {
+    this.#encodeWaiting();
     this.#push(bytes.slice());
     const padding = -bytes.length & (alignment - 1);
     if (padding !== 0) this.#push(new Uint8Array(padding));
@@ -43,6 +50,18 @@ export class ImageWriter<D extends DescMessage = DescMessage> implements Disposa
 
   /** The file, everything so far in it, for who wants to write on without us. */
   flush(): Fd {
+    this.#encodeWaiting();
+    return this.#write();
+  }
+
+  #encodeWaiting(): void {
+    const { message: schema } = this.kind;
+    const entries = this.#waiting.splice(0);
+    if (entries.length >= MANY_RECORDS) this.#push(encodeRecords(schema, entries));
+    else for (const entry of entries) this.#push(encodeRecord(schema, entry));
+  }
+
+  #write(): Fd {
     const fd = this.#file();
     const [only] = this.#pending;
     if (only !== undefined)
@@ -54,7 +73,8 @@ export class ImageWriter<D extends DescMessage = DescMessage> implements Disposa
 
   close(): void {
     if (!this.#open) return;
-    if (this.#buffered > 0) this.flush();
+    this.#encodeWaiting();
+    if (this.#buffered > 0) this.#write();
     if (this.#fd === undefined) removeFile(this.at);
     this.#end(this.#fd !== undefined);
   }
@@ -71,7 +91,7 @@ export class ImageWriter<D extends DescMessage = DescMessage> implements Disposa
 
   #push(bytes: Uint8Array): void {
     const fd = this.#file();
-    if (bytes.length > BUFFER_BYTES - this.#buffered) this.flush();
+    if (bytes.length > BUFFER_BYTES - this.#buffered) this.#write();
     if (bytes.length < BUFFER_BYTES) {
       this.#pending.push(bytes);
       this.#buffered += bytes.length;

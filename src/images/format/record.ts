@@ -5,6 +5,7 @@ import { type DescMessage, fromBinary, type MessageShape, toBinary } from "@bufb
 import type { AlikeMessages } from "./alike.js";
 import { invalid, type Place, truncated } from "./fault.js";
 import { COMMON_MAGIC, type RecordKind, SERVICE_MAGIC } from "./magic.js";
+import { U32_BYTES } from "./records.js";
 import { checkMessage } from "./require.js";
 
 /**
@@ -39,8 +40,7 @@ export class Bytes implements ByteSource {
   }
 }
 
-const U32_BYTES = 4;
-const readU32 = (bytes: Uint8Array) => new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0, true);
+const readU32 = ([a = 0, b = 0, c = 0, d = 0]: Uint8Array) => (a | (b << 8) | (c << 16) | (d << 24)) >>> 0;
 const hex = (magic: number) => `0x${magic.toString(16).padStart(8, "0")}`;
 
 const headMagics = { common: COMMON_MAGIC, service: SERVICE_MAGIC } as const;
