@@ -129,7 +129,7 @@ export function decodeResults(list: Uint8Array): bigint[] {
   return Array.from({ length: count }, (_, index) => words[index * ENTRY_WORDS + RESULT] ?? UNTOUCHED);
 }
 
-/** Makes the call of the entry at r12 and keeps its result there; 45 bytes. Clobbers what a syscall and its arguments take. */
+/** Makes the call of the entry at r12 and keeps its result there; 41 bytes. Clobbers what a syscall and its arguments take. */
 export const callOfEntry: readonly (readonly number[])[] = [
   [0x49, 0x8b, 0x04, 0x24], // mov rax, [r12]
   [0x49, 0x8b, 0x7c, 0x24, 0x08], // mov rdi, [r12+8]

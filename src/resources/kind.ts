@@ -120,8 +120,8 @@ export interface OpenFile {
   readonly duplicate: Fd;
   /** What /proc/PID/fd/N (or map_files, cwd, root, exe) points to, " (deleted)" included. */
   readonly link: string;
-  readonly targetFd?: TargetFd;
-  readonly fdinfo?: Fdinfo;
+  readonly targetFd?: TargetFd | undefined;
+  readonly fdinfo?: Fdinfo | undefined;
   /** For messages. */
   readonly subject: Subject;
   readonly stat: Stat;

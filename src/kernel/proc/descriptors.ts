@@ -33,7 +33,8 @@ const AT_ONCE = 64;
 const ROOM_BYTES = 512;
 /** Ten digits and a NUL. */
 const NUMBER_BYTES = 12;
-const isWhole = (length: number): boolean => length >= 0 && length < ROOM_BYTES;
+const isWhole = (length: number): boolean => length >= 0 && length < ROOM_BYTES - 1;
+const OWNER_WORDS = f_owner_ex.sizeBytes / 4;
 const S_IFMT = 0o170000n;
 const S_IFLNK = 0o120000n;
 
@@ -71,7 +72,7 @@ interface Table {
 }
 
 const finding = { getfd: 0, openInfo: 1, calls: 2 };
-const asking = { fstat: 0, read: 1, statAt: 2, getsig: 3, getown: 4, calls: 5 };
+const asking = { readlink: 0, statAt: 1, fstat: 2, read: 3, getsig: 4, getown: 5, calls: 6 };
 const KIND = [SO_DOMAIN, SO_TYPE, SO_PROTOCOL];
 
 /** Room for the answers, and the calls that fill it: used for one process after the other. */
@@ -79,11 +80,11 @@ class Rows {
   readonly #numbers = Buffer.alloc(AT_ONCE * NUMBER_BYTES);
   readonly #links = Buffer.alloc(AT_ONCE * ROOM_BYTES);
   readonly #infos = Buffer.alloc(AT_ONCE * ROOM_BYTES);
-  readonly #owners = new Uint8Array(AT_ONCE * f_owner_ex.sizeBytes);
+  /** Struct f_owner_ex: type and pid, both 0 where nobody was set. */
+  readonly #owners = new Int32Array(AT_ONCE * OWNER_WORDS);
   /** Of the descriptor, and then of the path that its link is. */
   readonly #stats = new BigUint64Array(AT_ONCE * STAT_WORDS * 2);
   readonly #find: RepeatedCalls;
-  readonly #readLinks: RepeatedCalls;
   readonly #ask: RepeatedCalls;
   /** Of the sockets among them alone, in order. */
   readonly #kinds = new Int32Array(AT_ONCE * KIND.length);
@@ -102,17 +103,19 @@ class Rows {
       const number = part(this.#numbers, row, NUMBER_BYTES);
       return [prepared.pidfd_getfd(nobody, asTargetFd(-1), 0), prepared.openat(nobody, number, O.O_CLOEXEC, 0)];
     });
-    this.#readLinks = all((row) => {
-      const number = part(this.#numbers, row, NUMBER_BYTES);
-      return [prepared.readlinkat(nobody, number, part(this.#links, row, ROOM_BYTES), ROOM_BYTES)];
+    this.#ask = all((row) => {
+      const link = part(this.#links, row, ROOM_BYTES);
+      const owner = new Uint8Array(this.#owners.buffer, row * f_owner_ex.sizeBytes, f_owner_ex.sizeBytes);
+      return [
+        prepared.readlinkat(nobody, part(this.#numbers, row, NUMBER_BYTES), link, ROOM_BYTES - 1),
+        // From no directory: a link that is no path ("socket:[4711]") is not looked up.
+        prepared.newfstatat(nobody, link, part(stats, row * 2 + 1, statBytes), 0),
+        prepared.fstat(nobody, part(stats, row * 2, statBytes)),
+        prepared.read(nobody, part(this.#infos, row, ROOM_BYTES), ROOM_BYTES),
+        prepared.fcntlSet(nobody, F_GETSIG, 0),
+        prepared.fcntlInto(nobody, F_GETOWN_EX, owner),
+      ];
     });
-    this.#ask = all((row) => [
-      prepared.fstat(nobody, part(stats, row * 2, statBytes)),
-      prepared.read(nobody, part(this.#infos, row, ROOM_BYTES), ROOM_BYTES),
-      prepared.newfstatat(nobody, part(this.#links, row, ROOM_BYTES), part(stats, row * 2 + 1, statBytes), 0),
-      prepared.fcntlSet(nobody, F_GETSIG, 0),
-      prepared.fcntlInto(nobody, F_GETOWN_EX, part(this.#owners, row, f_owner_ex.sizeBytes)),
-    ]);
     const four = new Uint8Array(Uint32Array.of(4).buffer);
     this.#askKinds = all((row) =>
       KIND.map((name, index) => {
@@ -126,7 +129,8 @@ class Rows {
   open(table: Table, fds: readonly TargetFd[]): Disposable {
     this.#table = table;
     this.#fds = fds;
-    for (const [row, fd] of fds.entries()) {
+    for (let row = 0; row < fds.length; row++) {
+      const fd = fds[row] ?? -1;
       this.#nameNumber(row, fd);
       const call = row * finding.calls;
       this.#find.aim(call + finding.getfd, 0, table.pidfd);
@@ -136,16 +140,14 @@ class Rows {
     this.#find.run(fds.length * finding.calls);
     const scope = new Scope();
     scope.defer(() => this.#closeAll());
-    for (const row of fds.keys()) {
-      this.#nameNumber(row, this.#found(row, finding.getfd));
-      this.#readLinks.aim(row, 0, table.links);
-    }
-    this.#readLinks.run(fds.length);
-    for (const row of fds.keys()) {
+    // Each link ends with a NUL.
+    this.#links.fill(0);
+    for (let row = 0; row < fds.length; row++) {
       const duplicate = this.#found(row, finding.getfd);
       const info = this.#found(row, finding.openInfo);
       const call = row * asking.calls;
-      this.#endLink(row);
+      this.#nameNumber(row, duplicate);
+      this.#ask.aim(call + asking.readlink, 0, table.links);
       this.#ask.aim(call + asking.fstat, 0, duplicate);
       this.#ask.aim(call + asking.read, 0, info);
       this.#ask.aim(call + asking.getsig, 0, duplicate);
@@ -180,12 +182,6 @@ class Rows {
     return { family, type, protocol };
   }
 
-  /** From no directory: a link that is no path ("socket:[4711]") is not looked up. */
-  #endLink(row: number): void {
-    const length = this.#readLinks.result(row);
-    this.#links[row * ROOM_BYTES + (isWhole(length) ? length : 0)] = 0;
-  }
-
   #closeAll(): void {
     const opened = [...this.#fds.keys()].flatMap((row) =>
       [finding.getfd, finding.openInfo].map((call) => this.#found(row, call)),
@@ -218,7 +214,7 @@ class Rows {
   }
 
   #link(pid: Pid, row: number, targetFd: TargetFd): string | undefined {
-    const length = this.#readLinks.result(row);
+    const length = this.#answer(row, asking.readlink);
     if (!isWhole(length)) return readFdLink(pid, targetFd);
     return this.#links.toString("utf8", row * ROOM_BYTES, row * ROOM_BYTES + length);
   }
@@ -230,7 +226,7 @@ class Rows {
   }
 
   #isAtLink(row: number, { mode }: Stat): boolean | undefined {
-    if ((mode & S_IFMT) === S_IFLNK || !isWhole(this.#readLinks.result(row))) return undefined;
+    if ((mode & S_IFMT) === S_IFLNK || !isWhole(this.#answer(row, asking.readlink))) return undefined;
     const at = row * 2 * STAT_WORDS;
     return this.#answer(row, asking.statAt) === 0 && isSameInode(this.#stats, at, at + STAT_WORDS);
   }
@@ -238,8 +234,8 @@ class Rows {
   /** A file opened with O_PATH has no owner (EBADF). */
   #isOwned(row: number): boolean {
     if (this.#answer(row, asking.getown) !== 0) return false;
-    const { type, pid } = f_owner_ex.decode(part(this.#owners, row, f_owner_ex.sizeBytes));
-    return type !== 0 || pid !== 0 || this.#answer(row, asking.getsig) !== 0;
+    const at = row * OWNER_WORDS;
+    return this.#owners[at] !== 0 || this.#owners[at + 1] !== 0 || this.#answer(row, asking.getsig) !== 0;
   }
 
   #answer = (row: number, call: number): number => this.#ask.result(row * asking.calls + call);

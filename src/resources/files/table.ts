@@ -7,12 +7,13 @@ import {
   FdType,
   type FileEntry,
   FileEntrySchema,
+  type FownEntry,
   type RegFileEntry,
   type UnixSkEntry,
 } from "../../images/format/entries.js";
 import { O } from "../../kernel/abi/fcntl.js";
 import { KCMP } from "../../kernel/abi/process.js";
-import { asPid, asTargetFd, type Fd } from "../../kernel/brand.js";
+import { asPid, asTargetFd, type Fd, type TargetFd } from "../../kernel/brand.js";
 import { own } from "../../kernel/own-fd.js";
 import { type SeenDescriptor, seenDescriptors } from "../../kernel/proc/descriptors.js";
 import { listFds } from "../../kernel/proc/fdinfo.js";
@@ -20,7 +21,7 @@ import type { Stat } from "../../kernel/stat.js";
 import { sys } from "../../kernel/syscalls.js";
 import type { Subject } from "../../report/error.js";
 import { type AnyFileKind, type AnyKind, modeOf, recognise } from "../index.js";
-import type { Descriptor, DumpContext, DumpedProcess, FileCommon, FileRegister, OpenFile } from "../kind.js";
+import type { Descriptor, DumpContext, DumpedProcess, FileRegister, OpenFile } from "../kind.js";
 import { collectOwner, NO_OWNER } from "./common.js";
 import { FileLocks } from "./locks.js";
 import { refuseFile } from "./refuse.js";
@@ -73,8 +74,8 @@ export class FileTable implements FileRegister {
   #collectDescriptor(process: DumpedProcess, seen: SeenDescriptor, filesId: number): FdinfoEntry {
     const { pid, living, comm } = process;
     const { targetFd: fd, link = "", isOwned } = seen;
-    const file = openFile(process, seen, { kind: "file", pid, comm, fd, link });
-    const { id, type } = this.#collectFile({ ...file, targetFd: fd }, { pid: living, fd, isOwned }, filesId);
+    const file = openFile(process, seen, { kind: "file", pid, comm, fd, link }, fd);
+    const { id, type } = this.#collectFile(file, { pid: living, fd, isOwned }, filesId);
     const flags = seen.fdinfo?.flags ?? 0;
     return create(FdinfoEntrySchema, { id, type, fd, flags: (flags & O.O_CLOEXEC) === 0 ? 0 : FD_CLOEXEC });
   }
@@ -105,7 +106,7 @@ export class FileTable implements FileRegister {
     const { same, place } = search(alike, { pid, fd });
     if (same !== undefined) return same;
     const kind = supported(file);
-    const id = this.#collect(kind, file, { flags, fown: isOwned ? collectOwner(file.duplicate) : NO_OWNER });
+    const id = this.#collect(kind, file, flags, isOwned ? collectOwner(file.duplicate) : NO_OWNER);
     const known = { id, type: FdType[kind.type], pid, fd };
     alike.splice(place, 0, known);
     return known;
@@ -136,17 +137,17 @@ export class FileTable implements FileRegister {
     const known = this.#inodes.get(key);
     if (known !== undefined) return known;
     const kind = registered(file);
-    const id = this.#collect(kind, file, { flags, fown: NO_OWNER });
+    const id = this.#collect(kind, file, flags, NO_OWNER);
     this.#inodes.set(key, id);
     return id;
   }
 
-  #collect(kind: AnyFileKind, file: OpenFile, common: Omit<FileCommon, "id">): number {
+  #collect(kind: AnyFileKind, file: OpenFile, flags: number, fown: FownEntry): number {
     this.#lastId += 1;
     const id = this.#lastId;
-    const collected = kind.collect(file, { ...common, id }, this.context());
+    const collected = kind.collect(file, { id, flags, fown }, this.context());
     const entry: FileEntry = create(FileEntrySchema, { type: FdType[kind.type], id });
-    Object.assign(entry, { [kind.field]: collected });
+    Reflect.set(entry, kind.field, collected);
     this.#entries.push(entry);
     return id;
   }
@@ -198,9 +199,10 @@ function search(
 }
 const COMES_BEFORE = 1;
 
-function openFile(process: DumpedProcess, seen: SeenDescriptor, subject: Subject): OpenFile {
+/** Of ten thousand files: an object spread takes ten times as long as its properties one by one. */
+function openFile(process: DumpedProcess, seen: SeenDescriptor, subject: Subject, targetFd?: TargetFd): OpenFile {
   const { duplicate, link = "", fdinfo, stat, isAtLink, socket } = seen;
-  return { process, duplicate, link, subject, stat, isAtLink, socket, ...(fdinfo === undefined ? {} : { fdinfo }) };
+  return { process, duplicate, link, targetFd, fdinfo, subject, stat, isAtLink, socket };
 }
 
 function supported(file: OpenFile): AnyFileKind {

@@ -19,7 +19,7 @@ function seen<T>(fds: readonly TargetFd[], what: (one: SeenDescriptor) => T): T[
 
 test("many descriptors are seen as each of them by itself, and none of ours is left open", () => {
   const directory = mkdtempSync(join(tmpdir(), "stasis-descriptors-"));
-  const opened = Array.from({ length: 150 }, (_, index) => openSync(join(directory, `${index}`), "w+"));
+  const opened = Array.from({ length: 400 }, (_, index) => openSync(join(directory, `${index}`), "w+"));
   try {
     unlinkSync(join(directory, "7"));
     const before = listFds(self);

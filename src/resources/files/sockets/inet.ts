@@ -118,8 +118,12 @@ export class InetSockets {
     const tcp = isTcp ? collectTcpState(file, answers.tcpState, this.context.options) : undefined;
     const isConnected = !isUnspecified(destination);
     const entry = create(InetSkEntrySchema, {
-      ...common,
-      ...{ family, type, proto: protocol },
+      id: common.id,
+      flags: common.flags,
+      fown: common.fown,
+      family,
+      type,
+      proto: protocol,
       ino: Number(file.stat.ino),
       state: tcp?.state ?? (isConnected ? TCP_STATE.ESTABLISHED : TCP_STATE.CLOSE),
       srcPort: source.port,

@@ -147,12 +147,14 @@ export const tcpOptions: readonly SocketOption[] = listOf(tcp);
 
 /** `asked`: the answers to `tcpOptions`. */
 export function collectTcpOptions(asked: AskedOptions): TcpOptsEntry {
-  const { nodelay, cork, ...keepalive } = read(asked, tcp);
-  return create(TcpOptsEntrySchema, {
-    ...(nodelay === undefined ? {} : { nodelay: true }),
-    ...(cork === undefined ? {} : { cork: true }),
-    ...keepalive,
-  });
+  const { nodelay, cork, keepcnt, keepidle, keepintvl } = read(asked, tcp);
+  const entry = create(TcpOptsEntrySchema);
+  if (nodelay !== undefined) entry.nodelay = true;
+  if (cork !== undefined) entry.cork = true;
+  if (keepcnt !== undefined) entry.keepcnt = keepcnt;
+  if (keepidle !== undefined) entry.keepidle = keepidle;
+  if (keepintvl !== undefined) entry.keepintvl = keepintvl;
+  return entry;
 }
 
 const TCP_FIELDS = Object.keys(tcp) as (keyof typeof tcp)[];

@@ -212,7 +212,9 @@ interface Seen {
 
 function entryOf({ ino, state, common, file, general }: Seen): UnixSkEntry {
   const entry = create(UnixSkEntrySchema, {
-    ...common,
+    id: common.id,
+    flags: common.flags,
+    fown: common.fown,
     ino,
     type: state.type,
     state: state.state,
@@ -222,8 +224,8 @@ function entryOf({ ino, state, common, file, general }: Seen): UnixSkEntry {
     peer: state.peer ?? 0,
     opts: collectSocketOptions(file, general),
     name: state.name,
-    ...collectName(file.duplicate, state.name),
   });
+  Object.assign(entry, collectName(file.duplicate, state.name));
   if (state.shutdown !== SkShutdown.NONE) entry.shutdown = state.shutdown;
   return entry;
 }
