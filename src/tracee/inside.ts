@@ -11,6 +11,7 @@ import { isFailure, type Syscall, showArguments, type ThereCalls } from "../kern
 import { SyscallError } from "../kernel/errno.js";
 import { type Syscalls, syscalls } from "../kernel/syscalls.js";
 import { StasisError } from "../report/error.js";
+import { AimedRegisters } from "./aimed-registers.js";
 import { inLongMode } from "./compat.js";
 import { awaitTrap, LoadedProgram, TAIL, TAIL_BYTES } from "./loaded-program.js";
 import type { TargetMemory } from "./memory.js";
@@ -41,7 +42,7 @@ const NOT_IN_A_SYSCALL = 0xffffffffffffffffn;
 
 export class Inside {
   readonly sys: ThereCalls<Syscalls>;
-  private readonly base: Registers;
+  readonly #registers: AimedRegisters;
   #free: bigint;
   readonly #putOff: PutOff;
   readonly #stream: Stream;
@@ -53,7 +54,7 @@ export class Inside {
     /** The thread's registers where we found it: segment registers and the like are kept in every call. */
     found: Registers,
   ) {
-    this.base = inLongMode(found);
+    this.#registers = new AimedRegisters(inLongMode(found));
     this.#free = ground.scratch.at;
     this.#putOff = new PutOff(ground.scratch);
     this.#stream = new Stream(this, () => streamRoom(ground.scratch));
@@ -132,7 +133,7 @@ export class Inside {
   rawCall(number: number, words: readonly bigint[]): bigint {
     this.flush();
     if (this.ground.home !== 0n) return this.stepCall(number, words);
-    this.tracee.setRegisters(this.#aimed("oneCallThenTrap", BigInt(number), words));
+    this.#aim("oneCallThenTrap", BigInt(number), words);
     this.tracee.continue();
     awaitTrap(this.tracee);
     return BigInt.asIntN(64, this.tracee.registers().ax);
@@ -148,7 +149,7 @@ export class Inside {
     const [bx = 0n, cx = 0n, dx = 0n, si = 0n, di = 0n] = words;
     const ip = stub + stubOffset[home === 0n ? "oneCompatCallThenTrap" : "oneCompatCall"];
     const orig_ax = NOT_IN_A_SYSCALL;
-    this.tracee.setRegisters({ ...this.base, ax: BigInt(number), orig_ax, bx, cx, dx, si, di, r12: home, ip });
+    this.#set({ ax: BigInt(number), orig_ax, bx, cx, dx, si, di, r12: home, ip });
     if (home !== 0n) return BigInt.asIntN(32, this.#finishCall());
     this.tracee.continue();
     awaitTrap(this.tracee);
@@ -181,7 +182,7 @@ export class Inside {
   /** Points the thread at a call without letting it run. */
   aim(number: number, words: readonly bigint[] = []): void {
     this.flush();
-    this.tracee.setRegisters(this.#aimed("oneCall", BigInt(number), words));
+    this.#aim("oneCall", BigInt(number), words);
   }
 
   #finishCall(): bigint {
@@ -192,17 +193,21 @@ export class Inside {
     return BigInt.asIntN(64, this.tracee.registers().ax);
   }
 
-  /** The registers of a thread about to make a call at this piece of the stub. */
-  #aimed(piece: "oneCall" | "oneCallThenTrap" | "oneClone", number: bigint, words: readonly bigint[]): Registers {
+  /** Has the thread make a call at this piece of the stub when it goes on. */
+  #aim(piece: "oneCall" | "oneCallThenTrap" | "oneClone", number: bigint, words: readonly bigint[]): void {
     const [di = 0n, si = 0n, dx = 0n, r10 = 0n, r8 = 0n, r9 = 0n] = words;
     const ip = this.ground.stub + stubOffset[piece];
-    return { ...this.base, ax: number, orig_ax: NOT_IN_A_SYSCALL, di, si, dx, r10, r8, r9, bx: this.ground.home, ip };
+    this.#set({ ax: number, orig_ax: NOT_IN_A_SYSCALL, di, si, dx, r10, r8, r9, bx: this.ground.home, ip });
+  }
+
+  #set(changes: Partial<Registers>): void {
+    this.tracee.setEncodedRegisters(this.#registers.with(changes));
   }
 
   /** Points the thread at a clone call; the caller steps it, since the child's stop comes in between. */
   aimClone(number: number, words: readonly bigint[]): void {
     this.flush();
-    this.tracee.setRegisters(this.#aimed("oneClone", BigInt(number), words));
+    this.#aim("oneClone", BigInt(number), words);
   }
 
   /**
@@ -234,8 +239,7 @@ export class Inside {
     const done = asAddress(room.at + BigInt(bytes.byteLength));
     this.memory.write(room.at, Buffer.concat([bytes, TAIL]));
     const atHome = this.ground.home === 0n;
-    this.tracee.setRegisters({
-      ...this.base,
+    this.#set({
       ip: this.ground.stub + stubOffset[atHome ? "programThenTrap" : "programThenHome"],
       ax: 0n,
       orig_ax: NOT_IN_A_SYSCALL,

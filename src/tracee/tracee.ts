@@ -57,7 +57,12 @@ export class Tracee implements ThreadName {
   }
 
   setRegisters(registers: Registers): void {
-    this.tracer.sys.ptraceSetRegs(this.tid, 0n, user_regs_struct.encode(registers));
+    this.setEncodedRegisters(user_regs_struct.encode(registers));
+  }
+
+  /** A struct user_regs_struct. */
+  setEncodedRegisters(bytes: Uint8Array): void {
+    this.tracer.sys.ptraceSetRegs(this.tid, 0n, bytes);
   }
 
   /** The XSAVE area in its standard, uncompacted form, as long as the kernel makes it. */
