@@ -9,8 +9,8 @@ import type { WorkerSettings } from "./worker.js";
 import { type WorkerOptions, WorkerProcess, type WorkerState } from "./worker-process.js";
 
 const WORKER = fileURLToPath(new URL("./worker-main.js", import.meta.url));
-/** A start costs a processor some 0.1 s, which the request that is served now should rather have. */
-const REPLACE_AFTER_MS = 250;
+/** A start costs a processor up to half a second, which the request that is served now should rather have. */
+const REPLACE_AFTER_MS = 1000;
 /** So many starts in a row without a worker: it will not get better. */
 const MAX_FAILED_STARTS = 3;
 /** How long those that serve may take to finish when the service ends. */
