@@ -2,7 +2,7 @@
 import { AT_SYMLINK_NOFOLLOW } from "./abi/fcntl.js";
 import { prepared, RepeatedCalls } from "./batch.js";
 import { AT_FDCWD, asFd, type Fd } from "./brand.js";
-import { STAT_WORDS, type Stat, statAt, statIn } from "./stat.js";
+import { type ModeAndSize, modeAndSizeIn, STAT_WORDS, statAt } from "./stat.js";
 
 const AT_ONCE = 64;
 /** With its NUL; a longer path is not asked for together with others. */
@@ -25,7 +25,7 @@ class Rooms {
     this.#open = new RepeatedCalls(rows.map(({ path }) => prepared.openat(AT_FDCWD, path, 0, 0)));
   }
 
-  look(some: readonly PathToLookAt[]): (Stat | undefined)[] {
+  look(some: readonly PathToLookAt[]): (ModeAndSize | undefined)[] {
     const fits = some.map(({ path, follow }, row) => {
       this.#look.aim(row, 3, follow ? 0 : AT_SYMLINK_NOFOLLOW);
       return this.#put(row, path);
@@ -34,7 +34,7 @@ class Rooms {
     // Whatever is the matter otherwise, the call by itself tells.
     return some.map(({ path, follow }, row) =>
       fits[row] === true && this.#look.result(row) === 0
-        ? statIn(this.#stats, row * STAT_WORDS)
+        ? modeAndSizeIn(this.#stats, row * STAT_WORDS)
         : statAt(path, { follow }),
     );
   }
@@ -70,8 +70,8 @@ export interface PathToLookAt {
   readonly follow: boolean;
 }
 
-/** As statAt, for many. */
-export function statsAt(paths: readonly PathToLookAt[]): (Stat | undefined)[] {
+/** As statAt, of many. */
+export function modesAndSizesAt(paths: readonly PathToLookAt[]): (ModeAndSize | undefined)[] {
   rooms ??= new Rooms();
   return inParts(paths, rooms.look.bind(rooms));
 }

@@ -70,6 +70,14 @@ export function statIn(words: BigUint64Array, start: number): Stat {
   };
 }
 
+export type ModeAndSize = Pick<Stat, "mode" | "size">;
+
+/** No more of one of many than what tells whether it is still the file it was. */
+export const modeAndSizeIn = (words: BigUint64Array, start: number): ModeAndSize => ({
+  mode: (words[start + MODE_AND_UID] ?? 0n) & LOW,
+  size: words[start + SIZE] ?? 0n,
+});
+
 export const STAT_WORDS = stat.sizeBytes >> 3;
 
 /** Whether two are of the same inode. */

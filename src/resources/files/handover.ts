@@ -3,7 +3,7 @@
 // SCM_RIGHTS, unix(7), 253 at a time: of ten thousand that takes a tenth of the time.
 import { F_DUPFD, F_GETFD } from "../../kernel/abi/fcntl.js";
 import { cmsghdr, iovec, user_msghdr } from "../../kernel/abi/socket.js";
-import { type Address, asAddress, asTargetFd, type Fd, type TargetFd } from "../../kernel/brand.js";
+import { type Address, asAddress, asPid, asTargetFd, type Fd, type TargetFd } from "../../kernel/brand.js";
 import { unless } from "../../kernel/errno.js";
 import { MOST_FDS } from "../../kernel/messages.js";
 import { newSocketPair, sendPacket } from "../../kernel/packets.js";
@@ -118,4 +118,14 @@ function headerAt(at: Address, controlBytes: number): Uint8Array {
   );
   bytes.set(iovec.encode({ iov_base: asAddress(at + BigInt(DATA)), iov_len: 1n }), RANGES);
   return bytes;
+}
+
+/** Calls `use` with a descriptor that stands for us, at a number that is free. */
+export function withEngine<T>(inside: Inside, free: number, use: (engine: TargetFd) => T): T {
+  const first = inside.sys.pidfd_open(asPid(process.pid), 0);
+  const engine = first === free ? first : inside.sys.fcntlDupFd(first, F_DUPFD, free);
+  if (first !== engine) inside.sys.close(first);
+  const result = use(engine);
+  inside.sys.close(engine);
+  return result;
 }

@@ -7,9 +7,9 @@ import {
   type RegFileEntry,
 } from "../../images/format/entries.js";
 import { readFiles } from "../../images/old.js";
-import { F_DUPFD, F_SETFD, O, O_ACCMODE } from "../../kernel/abi/fcntl.js";
+import { F_SETFD, O, O_ACCMODE } from "../../kernel/abi/fcntl.js";
 import { RLIMIT_NOFILE, rlimit64 } from "../../kernel/abi/sched.js";
-import { AT_FDCWD, asPid, asTargetFd, type Fd, NULL, type TargetFd } from "../../kernel/brand.js";
+import { AT_FDCWD, asTargetFd, type Fd, NULL, type TargetFd } from "../../kernel/brand.js";
 import { limitOfDescriptors, makeRoomFor } from "../../kernel/descriptor-table.js";
 import { closeAll } from "../../kernel/own-fd.js";
 import { Scope } from "../../kernel/scope.js";
@@ -20,7 +20,7 @@ import { remote } from "../../tracee/program.js";
 import { type AnyFileKind, kindNamed } from "../index.js";
 import type { RestoreContext, RestoredFiles, RestoredTable, RestoredThread } from "../kind.js";
 import { announce, applyCommon, applyOwner } from "./common.js";
-import { handOver } from "./handover.js";
+import { handOver, withEngine } from "./handover.js";
 
 const FD_CLOEXEC = 1;
 
@@ -31,8 +31,16 @@ interface Saved {
   readonly regfId?: number;
 }
 
+/** An entry, and what it is an entry of. */
+interface Loaded {
+  readonly entry: FileEntry;
+  readonly kind: AnyFileKind;
+  readonly saved: Saved;
+}
+
 export class RestoredFileTable implements RestoredFiles, Disposable {
   readonly #entries = new Map<number, FileEntry>();
+  readonly #loaded = new Map<number, Loaded>();
   readonly #open = new Map<number, Fd>();
   /** The flags of files with O_ASYNC that no task has a descriptor for yet: it is set by the first one. */
   readonly #unannounced = new Map<number, number>();
@@ -54,19 +62,17 @@ export class RestoredFileTable implements RestoredFiles, Disposable {
     for (const entry of readFiles(context.images)) this.#entries.set(entry.id, entry);
     makeRoomFor(this.#entries.size);
     for (const entry of this.#entries.values()) {
-      const { kind, saved } = this.#kindOf(entry);
-      kind.validate?.(saved, context);
-      const flags = this.#commonOf(entry, saved)?.flags ?? 0;
+      const loaded = loadedFrom(entry);
+      this.#loaded.set(entry.id, loaded);
+      loaded.kind.validate?.(loaded.saved, context);
+      const flags = this.#commonOf(loaded)?.flags ?? 0;
       if ((flags & O.O_ASYNC) !== 0) this.#unannounced.set(entry.id, flags);
     }
   }
 
   /** Before any task exists. */
   prepare(): void {
-    for (const entry of this.#entries.values()) {
-      const { kind, saved } = this.#kindOf(entry);
-      kind.prepare?.(saved, this.context());
-    }
+    for (const { kind, saved } of this.#loaded.values()) kind.prepare?.(saved, this.context());
   }
 
   entry(id: number): FileEntry {
@@ -88,11 +94,10 @@ export class RestoredFileTable implements RestoredFiles, Disposable {
   fd(id: number): Fd {
     const known = this.#open.get(id);
     if (known !== undefined) return known;
-    const entry = this.entry(id);
-    const { kind, saved } = this.#kindOf(entry);
-    const fd = kind.open(saved, this.context());
+    const loaded = this.#load(id);
+    const fd = loaded.kind.open(loaded.saved, this.context());
     this.#open.set(id, fd);
-    const common = this.#commonOf(entry, saved);
+    const common = this.#commonOf(loaded);
     if (common?.flags !== undefined) applyCommon(fd, common.flags, common.fown);
     return fd;
   }
@@ -102,7 +107,7 @@ export class RestoredFileTable implements RestoredFiles, Disposable {
     const byKind = new Map<AnyFileKind, { readonly ids: number[]; readonly entries: Saved[] }>();
     for (const id of new Set(wanted.map((one) => one.id))) {
       if (this.#open.has(id)) continue;
-      const { kind, saved } = this.#kindOf(this.entry(id));
+      const { kind, saved } = this.#load(id);
       if (kind.openMany === undefined) continue;
       const those = byKind.get(kind) ?? { ids: [], entries: [] };
       those.ids.push(id);
@@ -143,21 +148,15 @@ export class RestoredFileTable implements RestoredFiles, Disposable {
    * A FIFO's flags and owner are in the regular file entry that it names, a tun file's in the one that it has itself; a terminal has both,
    * and such an entry for its path.
    */
-  #commonOf(
-    entry: FileEntry,
-    saved: Saved,
-  ): { readonly flags?: number; readonly fown?: FownEntry | undefined } | undefined {
+  #commonOf({ entry, saved }: Loaded): { readonly flags?: number; readonly fown?: FownEntry | undefined } | undefined {
     if (entry.reg !== undefined) return entry.reg;
     return saved.regfId === undefined || saved.flags !== undefined ? saved : this.path(saved.regfId);
   }
 
-  #kindOf(entry: FileEntry): { kind: AnyFileKind; saved: Saved } {
-    const kind = kindNamed(FdType[entry.type] ?? "");
-    if (kind?.support !== "full")
-      throw broken(`file ${entry.id} is of type ${FdType[entry.type] ?? entry.type}, which is not supported yet`);
-    const saved = (entry as unknown as Readonly<Record<string, Saved | undefined>>)[kind.field];
-    if (saved === undefined) throw broken(`file ${entry.id} lacks its ${kind.field} part`);
-    return { kind, saved };
+  #load(id: number): Loaded {
+    const loaded = this.#loaded.get(id) ?? loadedFrom(this.entry(id));
+    this.#loaded.set(id, loaded);
+    return loaded;
   }
 
   /** Fills a task's descriptor table, which is empty, with all that may be opened before every task is whole. */
@@ -181,10 +180,7 @@ export class RestoredFileTable implements RestoredFiles, Disposable {
       withEngine(thread.inside, lowestFree(wanted), (engine) => this.#fillLate(thread, late, engine));
     }
     const tables = this.#tables.map(({ thread, wanted }) => this.#restored(thread, wanted));
-    for (const entry of this.#entries.values()) {
-      const { kind, saved } = this.#kindOf(entry);
-      kind.settle?.(saved, tables, this.context());
-    }
+    for (const { kind, saved } of this.#loaded.values()) kind.settle?.(saved, tables, this.context());
     for (const { thread, wanted } of this.#tables.splice(0)) this.#announceAll(thread, wanted);
   }
 
@@ -213,7 +209,7 @@ export class RestoredFileTable implements RestoredFiles, Disposable {
   }
 
   #isLate(id: number): boolean {
-    const { kind, saved } = this.#kindOf(this.entry(id));
+    const { kind, saved } = this.#load(id);
     return kind.isLate?.(saved) === true;
   }
 
@@ -268,20 +264,19 @@ export class RestoredFileTable implements RestoredFiles, Disposable {
   }
 }
 
+function loadedFrom(entry: FileEntry): Loaded {
+  const kind = kindNamed(FdType[entry.type] ?? "");
+  if (kind?.support !== "full")
+    throw broken(`file ${entry.id} is of type ${FdType[entry.type] ?? entry.type}, which is not supported yet`);
+  const saved = (entry as unknown as Readonly<Record<string, Saved | undefined>>)[kind.field];
+  if (saved === undefined) throw broken(`file ${entry.id} lacks its ${kind.field} part`);
+  return { entry, kind, saved };
+}
+
 /** The lowest number that the task does not want. */
 function lowestFree(wanted: readonly FdinfoEntry[]): number {
   const gap = wanted.findIndex(({ fd }, index) => fd !== index);
   return gap === -1 ? wanted.length : gap;
-}
-
-/** Calls `use` with a descriptor that stands for us, at a number that is free. */
-function withEngine<T>(inside: Inside, free: number, use: (engine: TargetFd) => T): T {
-  const first = inside.sys.pidfd_open(asPid(process.pid), 0);
-  const engine = first === free ? first : inside.sys.fcntlDupFd(first, F_DUPFD, free);
-  if (first !== engine) inside.sys.close(first);
-  const result = use(engine);
-  inside.sys.close(engine);
-  return result;
 }
 
 /** The wanted limits are set later; numbers above them may be in use. Until then a task has ours. */

@@ -6,8 +6,8 @@ import { O, SEEK_SET } from "../../../kernel/abi/fcntl.js";
 import { AT_FDCWD, asFd, type Fd } from "../../../kernel/brand.js";
 import { SyscallError } from "../../../kernel/errno.js";
 import { closeAll, completed } from "../../../kernel/own-fd.js";
-import { openMany, statsAt } from "../../../kernel/paths.js";
-import { type Stat, statAt } from "../../../kernel/stat.js";
+import { modesAndSizesAt, openMany } from "../../../kernel/paths.js";
+import { type ModeAndSize, type Stat, statAt } from "../../../kernel/stat.js";
 import { sys } from "../../../kernel/syscalls.js";
 import { StasisError } from "../../../report/error.js";
 import type { DumpContext, FileCommon, FileKind, OpenFile, RestoreContext } from "../../kind.js";
@@ -89,21 +89,25 @@ export const regular: FileKind<"reg"> = {
 
   openMany(entries, context) {
     const plain = entries.filter((entry) => isAtItsPath(entry, context));
-    const fds = openMany(plain.map(({ name, flags }) => ({ path: name, flags: flagsForOpen(flags) })));
-    const opened = new Map(plain.map((entry, index) => [entry, fds[index]]));
+    const opened = openMany(plain.map(({ name, flags }) => ({ path: name, flags: flagsForOpen(flags) })));
+    let next = 0;
+    const fds = entries.map((entry) => (entry === plain[next] ? opened[next++] : undefined));
     try {
-      for (const [entry, fd] of opened) if (fd !== undefined) seekAgain(fd, entry);
+      for (let index = 0; index < fds.length; index++) {
+        const [fd, entry] = [fds[index], entries[index]];
+        if (fd !== undefined && entry !== undefined) seekAgain(fd, entry);
+      }
     } catch (error) {
       closeAll(fds.filter((fd) => fd !== undefined));
       throw error;
     }
-    return entries.map((entry) => opened.get(entry));
+    return fds;
   },
 };
 
 function seekAgain(fd: Fd, { pos, flags, mode }: RegFileEntry): void {
-  const isSeekable = (flags & O.O_PATH) === 0 && (BigInt(mode) & S_IFMT) !== S_IFCHR;
-  if (isSeekable && pos !== 0n) sys.lseek(fd, pos, SEEK_SET);
+  if (pos === 0n || (flags & O.O_PATH) !== 0 || (BigInt(mode) & S_IFMT) === S_IFCHR) return;
+  sys.lseek(fd, pos, SEEK_SET);
 }
 
 /** Whether it is opened by its own path, and that is there before anything is restored. */
@@ -116,17 +120,17 @@ function isAtItsPath(entry: RegFileEntry, context: RestoreContext): boolean {
 
 /** What is at the paths of a restore's files, looked up together. */
 class FoundPaths {
-  readonly #stats: ReadonlyMap<RegFileEntry, Stat | undefined>;
+  readonly #found: ReadonlyMap<RegFileEntry, ModeAndSize | undefined>;
 
   constructor(context: RestoreContext) {
     const entries = [...context.files.all()].flatMap(({ reg }) => reg ?? []);
     const sought = entries.filter((entry) => !isMadeByKernel(entry) && isAtItsPath(entry, context));
-    const stats = statsAt(sought.map((entry) => ({ path: entry.name, follow: !isLink(entry) })));
-    this.#stats = new Map(sought.map((entry, index) => [entry, stats[index]]));
+    const found = modesAndSizesAt(sought.map((entry) => ({ path: entry.name, follow: !isLink(entry) })));
+    this.#found = new Map(sought.map((entry, index) => [entry, found[index]]));
   }
 
-  of(entry: RegFileEntry): Stat | undefined {
-    return this.#stats.get(entry);
+  of(entry: RegFileEntry): ModeAndSize | undefined {
+    return this.#found.get(entry);
   }
 }
 
@@ -220,7 +224,7 @@ function checkDevice({ stat, subject }: OpenFile): void {
 /** Files of /proc are made by the kernel for tasks that may not exist yet. */
 const isMadeByKernel = ({ name }: RegFileEntry): boolean => name.startsWith("/proc/");
 
-function checkOnDisk(entry: RegFileEntry, there: Stat | undefined, buildIds: boolean): void {
+function checkOnDisk(entry: RegFileEntry, there: ModeAndSize | undefined, buildIds: boolean): void {
   const type = BigInt(entry.mode) & S_IFMT;
   if (there === undefined) throw changed(entry, "it is gone");
   if (entry.mode !== 0 && (there.mode & S_IFMT) !== type) throw changed(entry, "it is of another type now");
