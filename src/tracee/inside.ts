@@ -133,7 +133,7 @@ export class Inside {
   rawCall(number: number, words: readonly bigint[]): bigint {
     this.flush();
     if (this.ground.home !== 0n) return this.stepCall(number, words);
-    this.#aim("oneCallThenTrap", BigInt(number), words);
+    this.#aimAt("oneCallThenTrap", BigInt(number), words);
     this.tracee.continue();
     awaitTrap(this.tracee);
     return BigInt.asIntN(64, this.tracee.registers().ax);
@@ -182,7 +182,7 @@ export class Inside {
   /** Points the thread at a call without letting it run. */
   aim(number: number, words: readonly bigint[] = []): void {
     this.flush();
-    this.#aim("oneCall", BigInt(number), words);
+    this.#aimAt("oneCall", BigInt(number), words);
   }
 
   #finishCall(): bigint {
@@ -194,7 +194,7 @@ export class Inside {
   }
 
   /** Has the thread make a call at this piece of the stub when it goes on. */
-  #aim(piece: "oneCall" | "oneCallThenTrap" | "oneClone", number: bigint, words: readonly bigint[]): void {
+  #aimAt(piece: "oneCall" | "oneCallThenTrap" | "oneClone", number: bigint, words: readonly bigint[]): void {
     const [di = 0n, si = 0n, dx = 0n, r10 = 0n, r8 = 0n, r9 = 0n] = words;
     const ip = this.ground.stub + stubOffset[piece];
     this.#set({ ax: number, orig_ax: NOT_IN_A_SYSCALL, di, si, dx, r10, r8, r9, bx: this.ground.home, ip });
@@ -207,7 +207,7 @@ export class Inside {
   /** Points the thread at a clone call; the caller steps it, since the child's stop comes in between. */
   aimClone(number: number, words: readonly bigint[]): void {
     this.flush();
-    this.#aim("oneClone", BigInt(number), words);
+    this.#aimAt("oneClone", BigInt(number), words);
   }
 
   /**

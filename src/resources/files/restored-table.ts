@@ -94,7 +94,7 @@ export class RestoredFileTable implements RestoredFiles, Disposable {
   fd(id: number): Fd {
     const known = this.#open.get(id);
     if (known !== undefined) return known;
-    const loaded = this.#load(id);
+    const loaded = this.#loadedOf(id);
     const fd = loaded.kind.open(loaded.saved, this.context());
     this.#open.set(id, fd);
     const common = this.#commonOf(loaded);
@@ -107,7 +107,7 @@ export class RestoredFileTable implements RestoredFiles, Disposable {
     const byKind = new Map<AnyFileKind, { readonly ids: number[]; readonly entries: Saved[] }>();
     for (const id of new Set(wanted.map((one) => one.id))) {
       if (this.#open.has(id)) continue;
-      const { kind, saved } = this.#load(id);
+      const { kind, saved } = this.#loadedOf(id);
       if (kind.openMany === undefined) continue;
       const those = byKind.get(kind) ?? { ids: [], entries: [] };
       those.ids.push(id);
@@ -153,7 +153,7 @@ export class RestoredFileTable implements RestoredFiles, Disposable {
     return saved.regfId === undefined || saved.flags !== undefined ? saved : this.path(saved.regfId);
   }
 
-  #load(id: number): Loaded {
+  #loadedOf(id: number): Loaded {
     const loaded = this.#loaded.get(id) ?? loadedFrom(this.entry(id));
     this.#loaded.set(id, loaded);
     return loaded;
@@ -209,7 +209,7 @@ export class RestoredFileTable implements RestoredFiles, Disposable {
   }
 
   #isLate(id: number): boolean {
-    const { kind, saved } = this.#load(id);
+    const { kind, saved } = this.#loadedOf(id);
     return kind.isLate?.(saved) === true;
   }
 
