@@ -31,12 +31,6 @@ export interface WorkerEvents {
   /** It has ended, `state` is what it did; told once. */
   gone(state: WorkerState, how: string): void;
 }
-/**
- * The room that V8 lets grow to that size anyway, MiB: what a large dump makes survives the collections on the way there, and is copied in each. A
- * worker that waits has used it, so that the kernel has not to find its pages then.
- */
-const ROOM_FOR_THE_YOUNG = "--min-semi-space-size=16";
-
 export type WorkerState = "starting" | "waiting" | "serving" | "ending";
 
 export class WorkerProcess {
@@ -56,7 +50,7 @@ export class WorkerProcess {
     setNonBlocking(channel.fd);
     using handedOver = theirs;
     this.#channel = channel;
-    this.#process = spawn(process.execPath, [ROOM_FOR_THE_YOUNG, program, JSON.stringify(settings)], {
+    this.#process = spawn(process.execPath, [program, JSON.stringify(settings)], {
       stdio: ["ignore", "inherit", log.fd, listening, "pipe", handedOver.fd],
     });
     const { pid } = this.#process;
