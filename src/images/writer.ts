@@ -29,7 +29,7 @@ export class ImageWriter<D extends DescMessage = DescMessage> implements Disposa
     private readonly ended: (complete: boolean) => void,
   ) {}
 
-  /** It may not change any more. What is wrong with it may be thrown later, by whatever comes next. */
+  /** The entry may not change any more: it is encoded with those that follow. A required field that is not set is thrown then. */
   append(entry: MessageShape<D>): void {
     if (this.#waiting.push(entry) >= MOST_WAITING) this.#encodeWaiting();
   }

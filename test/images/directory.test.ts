@@ -187,6 +187,27 @@ test("content behind a record can be written and read by descriptor", () => {
   assert.equal(reader?.remaining, 0);
 });
 
+test("what comes behind entries that wait to be encoded, few or many, stands behind them", () => {
+  for (const count of [1, 100]) {
+    using scratch = scratchDirectory();
+    const images = ImageDirectory.create(scratch.path);
+    {
+      using writer = images.writer("pstree", undefined);
+      for (let entry = 0; entry < count; entry++) writer.append(root);
+      writer.blob(Buffer.from("abcd"));
+      writer.append(root);
+      writer.appendAs(FsEntrySchema, fs);
+      writer.close();
+    }
+    using reader = images.reader("pstree", undefined);
+    for (let entry = 0; entry < count; entry++) assert.deepEqual(reader?.next(), root);
+    assert.equal(Buffer.from(reader?.blob(4) ?? []).toString(), "abcd");
+    assert.deepEqual(reader?.next(), root);
+    assert.deepEqual(reader?.next(FsEntrySchema), fs);
+    assert.equal(reader?.remaining, 0);
+  }
+});
+
 test("the parent link is kept word for word, and followed from the directory", () => {
   using scratch = scratchDirectory();
   for (const name of ["1", "2"]) mkdirSync(join(scratch.path, name));

@@ -89,19 +89,15 @@ export const regular: FileKind<"reg"> = {
 
   openMany(entries, context) {
     const plain = entries.filter((entry) => isAtItsPath(entry, context));
-    const opened = openMany(plain.map(({ name, flags }) => ({ path: name, flags: flagsForOpen(flags) })));
-    let next = 0;
-    const fds = entries.map((entry) => (entry === plain[next] ? opened[next++] : undefined));
+    const fds = openMany(plain.map(({ name, flags }) => ({ path: name, flags: flagsForOpen(flags) })));
+    const opened = new Map(plain.map((entry, index) => [entry, fds[index]]));
     try {
-      for (let index = 0; index < fds.length; index++) {
-        const [fd, entry] = [fds[index], entries[index]];
-        if (fd !== undefined && entry !== undefined) seekAgain(fd, entry);
-      }
+      for (const [entry, fd] of opened) if (fd !== undefined) seekAgain(fd, entry);
     } catch (error) {
       closeAll(fds.filter((fd) => fd !== undefined));
       throw error;
     }
-    return fds;
+    return entries.map((entry) => opened.get(entry));
   },
 };
 
