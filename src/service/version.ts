@@ -3,7 +3,8 @@ import { createRequire } from "node:module";
 
 export const criuVersion = { major: 4, minor: 2 } as const;
 
-const packageJson: unknown = createRequire(import.meta.url)("../../../package.json");
+// By our own name: this module runs from dist/src/service and from dist/program.
+const packageJson: unknown = createRequire(import.meta.url)("stasis/package.json");
 const ownVersion =
   typeof packageJson === "object" && packageJson !== null && "version" in packageJson
     ? String(packageJson.version)
