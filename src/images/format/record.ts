@@ -3,6 +3,7 @@
 // Format: CRIU 4.2, criu/protobuf.c; all integers little-endian.
 import { type DescMessage, fromBinary, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import type { AlikeMessages } from "./alike.js";
+import { decodePlain } from "./decode.js";
 import { invalid, type Place, truncated } from "./fault.js";
 import { COMMON_MAGIC, type RecordKind, SERVICE_MAGIC } from "./magic.js";
 import { U32_BYTES } from "./records.js";
@@ -161,6 +162,8 @@ export function decodePayload<D extends DescMessage>(
   place: Place,
   alike?: AlikeMessages,
 ): MessageShape<D> {
+  const plain = alike === undefined ? decodePlain(schema, payload) : undefined;
+  if (plain !== undefined) return plain;
   let message: MessageShape<D>;
   try {
     message = alike === undefined ? fromBinary(schema, payload) : alike.decode(schema, payload);
