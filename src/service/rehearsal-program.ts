@@ -1,5 +1,6 @@
 // What a worker rehearses with: a program that waits, and ends by itself whatever becomes of us.
 import { spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
 import { O } from "../kernel/abi/fcntl.js";
 import { AF_INET } from "../kernel/abi/in.js";
 import { W } from "../kernel/abi/process.js";
@@ -13,6 +14,8 @@ import { sys } from "../kernel/syscalls.js";
 /** coreutils; it has a C library, as nearly every target. */
 const PROGRAM = "/bin/sleep";
 const LIFETIME_SECONDS = "10";
+/** A file that is there, and no program, of which more would be asked. */
+const FILE = fileURLToPath(import.meta.url);
 const FILES = 200;
 /** Two unix sockets that are connected, one of TCP and one of UDP: nobody outside sees any of them. */
 const SETS_OF_SOCKETS = 60;
@@ -38,7 +41,7 @@ export function startProgram(held: Held, failed: (error: Error) => void): Rehear
 }
 
 function openMuch(opened: Fd[]): void {
-  for (let file = 0; file < FILES; file++) opened.push(sys.openat(AT_FDCWD, PROGRAM, O.O_CLOEXEC, 0));
+  for (let file = 0; file < FILES; file++) opened.push(sys.openat(AT_FDCWD, FILE, O.O_CLOEXEC, 0));
   const pair = new Int32Array(2);
   for (let set = 0; set < SETS_OF_SOCKETS; set++) {
     sys.socketpair(AF_UNIX, SOCK.SOCK_STREAM | SOCK.SOCK_CLOEXEC, 0, new Uint8Array(pair.buffer));
