@@ -41,7 +41,11 @@ export class Bytes implements ByteSource {
   }
 }
 
-const readU32 = ([a = 0, b = 0, c = 0, d = 0]: Uint8Array) => (a | (b << 8) | (c << 16) | (d << 24)) >>> 0;
+/** Not by destructuring, which has an iterator of each: twenty thousand of them for ten thousand files. */
+const readU32 = (bytes: Uint8Array) => {
+  const at = (index: number) => bytes[index] ?? 0;
+  return (at(0) | (at(1) << 8) | (at(2) << 16) | (at(3) << 24)) >>> 0;
+};
 const hex = (magic: number) => `0x${magic.toString(16).padStart(8, "0")}`;
 
 const headMagics = { common: COMMON_MAGIC, service: SERVICE_MAGIC } as const;

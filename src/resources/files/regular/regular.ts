@@ -71,8 +71,8 @@ export const regular: FileKind<"reg"> = {
 
   validate(entry, context) {
     if (entry.ext) return checkInherited(entry, context);
-    if (isMadeByKernel(entry) || !isAtItsPath(entry, context)) return;
-    checkOnDisk(entry, context.once(FoundPaths).of(entry), context.options.buildIds);
+    const paths = context.once(OwnPaths);
+    if (paths.has(entry) && !isMadeByKernel(entry)) checkOnDisk(entry, paths.found(entry), context.options.buildIds);
   },
 
   isLate({ name }) {
@@ -88,44 +88,50 @@ export const regular: FileKind<"reg"> = {
   },
 
   openMany(entries, context) {
-    const plain = entries.filter((entry) => isAtItsPath(entry, context));
+    const paths = context.once(OwnPaths);
+    const plain = entries.filter((entry) => paths.has(entry));
     const fds = openMany(plain.map(({ name, flags }) => ({ path: name, flags: flagsForOpen(flags) })));
-    const opened = new Map(plain.map((entry, index) => [entry, fds[index]]));
     try {
-      for (const [entry, fd] of opened) if (fd !== undefined) seekAgain(fd, entry);
+      for (const [index, entry] of plain.entries()) seekAgain(fds[index], entry);
     } catch (error) {
       closeAll(fds.filter((fd) => fd !== undefined));
       throw error;
     }
+    if (plain.length === entries.length) return fds;
+    const opened = new Map(plain.map((entry, index) => [entry, fds[index]]));
     return entries.map((entry) => opened.get(entry));
   },
 };
 
-function seekAgain(fd: Fd, { pos, flags, mode }: RegFileEntry): void {
-  if (pos === 0n || (flags & O.O_PATH) !== 0 || (BigInt(mode) & S_IFMT) === S_IFCHR) return;
+function seekAgain(fd: Fd | undefined, { pos, flags, mode }: RegFileEntry): void {
+  if (fd === undefined || pos === 0n || (flags & O.O_PATH) !== 0 || (BigInt(mode) & S_IFMT) === S_IFCHR) return;
   sys.lseek(fd, pos, SEEK_SET);
 }
 
-/** Whether it is opened by its own path, and that is there before anything is restored. */
-function isAtItsPath(entry: RegFileEntry, context: RestoreContext): boolean {
-  if (entry.ext || context.inherited.has(entry.name.slice(1)) || context.once(TerminalPaths).has(entry.id))
-    return false;
-  const ghosts = context.once(RestoredGhosts);
-  return ghosts.linkOf(entry.id) === undefined && !ghosts.has(entry.id);
-}
-
-/** What is at the paths of a restore's files, looked up together. */
-class FoundPaths {
+/** The files of a restore that are opened by their own paths, which are there before anything is restored. They are looked up together. */
+class OwnPaths {
+  readonly #entries = new Set<RegFileEntry>();
   readonly #found: ReadonlyMap<RegFileEntry, ModeAndSize | undefined>;
 
   constructor(context: RestoreContext) {
-    const entries = [...context.files.all()].flatMap(({ reg }) => reg ?? []);
-    const sought = entries.filter((entry) => !isMadeByKernel(entry) && isAtItsPath(entry, context));
+    const terminals = context.once(TerminalPaths);
+    const ghosts = context.once(RestoredGhosts);
+    for (const { reg } of context.files.all()) {
+      if (reg === undefined || reg.ext || terminals.has(reg.id)) continue;
+      if (context.inherited.size > 0 && context.inherited.has(reg.name.slice(1))) continue;
+      if (ghosts.linkOf(reg.id) === undefined && !ghosts.has(reg.id)) this.#entries.add(reg);
+    }
+    const sought = [...this.#entries].filter((entry) => !isMadeByKernel(entry));
     const found = modesAndSizesAt(sought.map((entry) => ({ path: entry.name, follow: !isLink(entry) })));
     this.#found = new Map(sought.map((entry, index) => [entry, found[index]]));
   }
 
-  of(entry: RegFileEntry): ModeAndSize | undefined {
+  has(entry: RegFileEntry): boolean {
+    return this.#entries.has(entry);
+  }
+
+  /** What is there. */
+  found(entry: RegFileEntry): ModeAndSize | undefined {
     return this.#found.get(entry);
   }
 }
