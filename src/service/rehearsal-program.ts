@@ -1,5 +1,5 @@
 // What a worker rehearses with: a program that waits, and ends by itself whatever becomes of us.
-import { spawn } from "node:child_process";
+import { type StdioOptions, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { O } from "../kernel/abi/fcntl.js";
 import { AF_INET } from "../kernel/abi/in.js";
@@ -32,8 +32,8 @@ export function startProgram(held: Held, failed: (error: Error) => void): Rehear
   const more: Fd[] = [];
   try {
     if (held === "much") openMuch(more);
-    const stdio = ["ignore", "ignore", "ignore", ...more] as const;
-    const { pid } = spawn(PROGRAM, [LIFETIME_SECONDS], { cwd: "/", stdio: [...stdio], env: {} }).on("error", failed);
+    const stdio: StdioOptions = ["ignore", "ignore", "ignore", ...more];
+    const { pid } = spawn(PROGRAM, [LIFETIME_SECONDS], { cwd: "/", stdio, env: {} }).on("error", failed);
     return pid === undefined ? undefined : { pid: asPid(pid), [Symbol.dispose]: () => end(asPid(pid)) };
   } finally {
     closeAll(more);

@@ -1,5 +1,5 @@
-// A worker that waits has time: it dumps and restores programs of its own, so that the first real request runs code that is
-// loaded and compiled. That makes the pause of a small program a fifth of what it is in a cold worker.
+// A worker that waits has time: it dumps and restores programs of its own, so that the first real request runs code that is loaded and compiled. That
+// makes the pause of a small program a fifth of what it is in a cold worker.
 //
 // The images are in a tmpfs that is mounted nowhere, the programs end by themselves: nothing is left whenever we are killed.
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
@@ -25,8 +25,8 @@ interface Act {
 /** Before a client is served: the dumps take 23, 13, 10, 9 ms. */
 const FIRST: Act = { held: "little", dumps: 5, aRestore: 5 };
 /**
- * More while none comes, until all of it is compiled: down to 6 ms. With little open again, a restore of ten thousand files took 152 ms, now 100,
- * a dump of two thousand sockets 183, now 124. Those that serve go first: priority.ts.
+ * More while none comes, until all of it is compiled: down to 6 ms. With little open here too, a restore of ten thousand files took 152 ms and not
+ * 100, a dump of two thousand sockets 183 and not 124. Those that serve go first: priority.ts.
  */
 const MORE: Act = { held: "much", dumps: 60, aRestore: 2 };
 
@@ -37,7 +37,7 @@ const MORE: Act = { held: "much", dumps: 60, aRestore: 2 };
 export function rehearse(engine: Engine, log: LineLog, ready: () => boolean): void {
   const stage: Stage = { engine, log };
   try {
-    if (play(FIRST, stage, () => true)) play(MORE, stage, ready);
+    if (play(FIRST, stage, () => true) && ready()) play(MORE, stage, ready);
   } catch (error) {
     if (!(error instanceof SyscallError)) throw error;
     log.debug(`no rehearsal: ${error.message}`);

@@ -1,5 +1,6 @@
-// Decodes what images consist of by the ten thousand, in a third of the time that protobuf-es takes: a message of known fields, each as it should be. All else
-// (a field that the schema has not, an enum's unknown value, a part that comes twice, damage) is left to the library, which knows the rules.
+// Decodes what images consist of by the ten thousand, in a third of the time that protobuf-es takes: a message of known fields, each as it should
+// be. All else (a field that the schema has not, an enum's unknown value, a part that comes twice, damage) is left to the library, which knows the
+// rules.
 // Format: protobuf.dev/programming-guides/encoding
 import {
   create,
