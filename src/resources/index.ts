@@ -1,5 +1,6 @@
 // THE registry of open files: every kind that an image can name has its row. Forgetting one does not compile.
 import type { FdType } from "../images/format/entries.js";
+import { O } from "../kernel/abi/fcntl.js";
 import { readSocketKind } from "../kernel/socket-options.js";
 import { bpfMap } from "./files/bpf-map.js";
 import { epoll } from "./files/epoll.js";
@@ -16,7 +17,7 @@ import { netlinkSocket } from "./files/sockets/netlink.js";
 import { packetSocket } from "./files/sockets/packet.js";
 import { unixSocket } from "./files/sockets/unix.js";
 import { timerfd } from "./files/timerfd.js";
-import { majorOf } from "./files/tty/devices.js";
+import { isTerminal, majorOf } from "./files/tty/devices.js";
 import { tty } from "./files/tty/tty.js";
 import { tun } from "./files/tun.js";
 import { fanotify } from "./files/watches/fanotify.js";
@@ -86,11 +87,18 @@ export function kindNamed(type: string): AnyKind | undefined {
 export function recognise(file: OpenFile): AnyKind | undefined {
   if (file.link.startsWith(ANONYMOUS)) return byAnonInode.get(file.link.slice(ANONYMOUS.length));
   const mode = modeOf(file);
+  if (mode !== undefined && isHeldByPath(file, mode)) return regular;
   if (mode === "socket") return byFamily.get((file.socket ?? readSocketKind(file.duplicate)).family);
   const { particular = [], general } = (mode && byMode.get(mode)) ?? {};
   return particular.find(({ signature }) => matches(signature, file))?.kind ?? general;
 }
 const ANONYMOUS = "anon_inode:";
+
+/** Opened with O_PATH, open(2): a place in the file system and no more, whatever is there. Of terminals the kind itself says that it is not supported. */
+function isHeldByPath({ fdinfo, link, stat }: OpenFile, mode: FileMode): boolean {
+  if (((fdinfo?.flags ?? 0) & O.O_PATH) === 0 || !link.startsWith("/")) return false;
+  return mode === "socket" || mode === "fifo" || mode === "block" || (mode === "character" && !isTerminal(stat));
+}
 
 type OfMode = Extract<Signature, { readonly mode: FileMode }>;
 interface Claims {

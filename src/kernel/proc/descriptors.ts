@@ -72,7 +72,8 @@ interface Table {
 }
 
 const finding = { getfd: 0, openInfo: 1, calls: 2 };
-const asking = { readlink: 0, statAt: 1, fstat: 2, read: 3, getsig: 4, getown: 5, calls: 6 };
+const asking = { fstat: 0, read: 1, getsig: 2, getown: 3, calls: 4 };
+const naming = { readlink: 0, statAt: 1, calls: 2 };
 const KIND = [SO_DOMAIN, SO_TYPE, SO_PROTOCOL];
 
 /** Room for the answers, and the calls that fill it: used for one process after the other. */
@@ -82,14 +83,18 @@ class Rows {
   readonly #infos = Buffer.alloc(AT_ONCE * ROOM_BYTES);
   /** Struct f_owner_ex: type and pid, both 0 where nobody was set. */
   readonly #owners = new Int32Array(AT_ONCE * OWNER_WORDS);
-  /** Of the descriptor, and then of the path that its link is. */
+  /** In turn: of a descriptor, and of the path that a link is. */
   readonly #stats = new BigUint64Array(AT_ONCE * STAT_WORDS * 2);
   readonly #find: RepeatedCalls;
   readonly #ask: RepeatedCalls;
   /** Of the sockets among them alone, in order. */
   readonly #kinds = new Int32Array(AT_ONCE * KIND.length);
   readonly #askKinds: RepeatedCalls;
-  #kindAt = new Map<number, number>();
+  /** Of the others, in order: the name of a socket is its inode's number, and takes the kernel 3 us. */
+  readonly #name: RepeatedCalls;
+  /** By row, the first of the calls for it: of a socket, or of another. */
+  readonly #socketAt = new Map<number, number>();
+  readonly #namedAt = new Map<number, number>();
   #table: Table | undefined;
   #fds: readonly TargetFd[] = [];
 
@@ -104,16 +109,20 @@ class Rows {
       return [prepared.pidfd_getfd(nobody, asTargetFd(-1), 0), prepared.openat(nobody, number, O.O_CLOEXEC, 0)];
     });
     this.#ask = all((row) => {
-      const link = part(this.#links, row, ROOM_BYTES);
       const owner = new Uint8Array(this.#owners.buffer, row * f_owner_ex.sizeBytes, f_owner_ex.sizeBytes);
       return [
-        prepared.readlinkat(nobody, part(this.#numbers, row, NUMBER_BYTES), link, ROOM_BYTES - 1),
-        // From no directory: a link that is no path ("socket:[4711]") is not looked up.
-        prepared.newfstatat(nobody, link, part(stats, row * 2 + 1, statBytes), 0),
         prepared.fstat(nobody, part(stats, row * 2, statBytes)),
         prepared.read(nobody, part(this.#infos, row, ROOM_BYTES), ROOM_BYTES),
         prepared.fcntlSet(nobody, F_GETSIG, 0),
         prepared.fcntlInto(nobody, F_GETOWN_EX, owner),
+      ];
+    });
+    this.#name = all((row) => {
+      const link = part(this.#links, row, ROOM_BYTES);
+      return [
+        prepared.readlinkat(nobody, part(this.#numbers, row, NUMBER_BYTES), link, ROOM_BYTES - 1),
+        // From no directory: a link that is no path ("pipe:[4711]") is not looked up.
+        prepared.newfstatat(nobody, link, part(stats, row * 2 + 1, statBytes), 0),
       ];
     });
     const four = new Uint8Array(Uint32Array.of(4).buffer);
@@ -146,8 +155,6 @@ class Rows {
       const duplicate = this.#found(row, finding.getfd);
       const info = this.#found(row, finding.openInfo);
       const call = row * asking.calls;
-      this.#nameNumber(row, duplicate);
-      this.#ask.aim(call + asking.readlink, 0, table.links);
       this.#ask.aim(call + asking.fstat, 0, duplicate);
       this.#ask.aim(call + asking.read, 0, info);
       this.#ask.aim(call + asking.getsig, 0, duplicate);
@@ -155,6 +162,7 @@ class Rows {
     }
     this.#ask.run(fds.length * asking.calls);
     this.#askSockets();
+    this.#nameOthers(table);
     return scope;
   }
 
@@ -165,18 +173,32 @@ class Rows {
   }
 
   #askSockets(): void {
-    this.#kindAt.clear();
+    this.#socketAt.clear();
     for (const row of this.#fds.keys()) {
       if (this.#answer(row, asking.fstat) !== 0 || !isSocketIn(this.#stats, row * 2 * STAT_WORDS)) continue;
-      const at = this.#kindAt.size * KIND.length;
-      this.#kindAt.set(row, at);
+      const at = this.#socketAt.size * KIND.length;
+      this.#socketAt.set(row, at);
       for (const index of KIND.keys()) this.#askKinds.aim(at + index, 0, this.#found(row, finding.getfd));
     }
-    this.#askKinds.run(this.#kindAt.size * KIND.length);
+    this.#askKinds.run(this.#socketAt.size * KIND.length);
+    // The file of one, held with O_PATH, is none.
+    for (const [row, at] of this.#socketAt) if (this.#askKinds.result(at) < 0) this.#socketAt.delete(row);
+  }
+
+  #nameOthers({ links }: Table): void {
+    this.#namedAt.clear();
+    for (const row of this.#fds.keys()) {
+      if (this.#socketAt.has(row)) continue;
+      const at = this.#namedAt.size * naming.calls;
+      this.#namedAt.set(row, at);
+      this.#name.aim(at + naming.readlink, 0, links);
+      this.#nameNumber(this.#namedAt.size - 1, this.#found(row, finding.getfd));
+    }
+    this.#name.run(this.#namedAt.size * naming.calls);
   }
 
   #socket(row: number): SocketKind | undefined {
-    const at = this.#kindAt.get(row);
+    const at = this.#socketAt.get(row);
     if (at === undefined) return undefined;
     const [family = 0, type = 0, protocol = 0] = this.#kinds.subarray(at, at + KIND.length);
     return { family, type, protocol };
@@ -204,7 +226,7 @@ class Rows {
     return {
       targetFd,
       duplicate: asFd(duplicate),
-      link: this.#link(table.pid, row, targetFd),
+      link: this.#link(table.pid, row, targetFd, stat),
       fdinfo: this.#fdinfo(table.pid, row, targetFd),
       stat,
       socket: this.#socket(row),
@@ -213,10 +235,13 @@ class Rows {
     };
   }
 
-  #link(pid: Pid, row: number, targetFd: TargetFd): string | undefined {
-    const length = this.#answer(row, asking.readlink);
+  #link(pid: Pid, row: number, targetFd: TargetFd, { ino }: Stat): string | undefined {
+    const named = this.#namedAt.get(row);
+    if (named === undefined) return `socket:[${ino}]`;
+    const length = this.#name.result(named + naming.readlink);
     if (!isWhole(length)) return readFdLink(pid, targetFd);
-    return this.#links.toString("utf8", row * ROOM_BYTES, row * ROOM_BYTES + length);
+    const at = (named / naming.calls) * ROOM_BYTES;
+    return this.#links.toString("utf8", at, at + length);
   }
 
   #fdinfo(pid: Pid, row: number, targetFd: TargetFd): Fdinfo | undefined {
@@ -226,9 +251,11 @@ class Rows {
   }
 
   #isAtLink(row: number, { mode }: Stat): boolean | undefined {
-    if ((mode & S_IFMT) === S_IFLNK || !isWhole(this.#answer(row, asking.readlink))) return undefined;
-    const at = row * 2 * STAT_WORDS;
-    return this.#answer(row, asking.statAt) === 0 && isSameInode(this.#stats, at, at + STAT_WORDS);
+    const named = this.#namedAt.get(row);
+    if (named === undefined) return false;
+    if ((mode & S_IFMT) === S_IFLNK || !isWhole(this.#name.result(named + naming.readlink))) return undefined;
+    const there = ((named / naming.calls) * 2 + 1) * STAT_WORDS;
+    return this.#name.result(named + naming.statAt) === 0 && isSameInode(this.#stats, row * 2 * STAT_WORDS, there);
   }
 
   /** A file opened with O_PATH has no owner (EBADF). */

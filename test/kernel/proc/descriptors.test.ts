@@ -4,8 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { O } from "../../../src/kernel/abi/fcntl.js";
+import { AF_UNIX, SOCK } from "../../../src/kernel/abi/socket.js";
 import { AT_FDCWD, asPid, asTargetFd, type TargetFd } from "../../../src/kernel/brand.js";
 import { own } from "../../../src/kernel/own-fd.js";
+import { bindTo, newSocketPair } from "../../../src/kernel/packets.js";
 import { type SeenDescriptor, seenDescriptors } from "../../../src/kernel/proc/descriptors.js";
 import { listFds, readFdinfo, readFdLink } from "../../../src/kernel/proc/fdinfo.js";
 import { sys } from "../../../src/kernel/syscalls.js";
@@ -55,6 +57,33 @@ test("a path longer than the room for it, and a symbolic link, are seen too", ()
     assert.equal(second?.isOwned, false);
   } finally {
     closeSync(deep);
+    rmSync(directory, { recursive: true });
+  }
+});
+
+test("sockets among files are named as the kernel names them, and the file of one, held with O_PATH, is no socket", () => {
+  const directory = mkdtempSync(join(tmpdir(), "stasis-descriptors-"));
+  const path = join(directory, "socket");
+  const file = openSync(join(directory, "file"), "w");
+  const [one, other] = newSocketPair();
+  try {
+    bindTo(one.fd, path);
+    using held = own(sys.openat(AT_FDCWD, path, O.O_PATH | O.O_CLOEXEC, 0));
+    const fds = [one.fd, file, held.fd, other.fd, file].map(asTargetFd);
+    const kind = { family: AF_UNIX, type: SOCK.SOCK_SEQPACKET, protocol: 0 };
+    assert.deepEqual(
+      seen(fds, ({ link, socket, isAtLink }) => ({ link, socket, isAtLink })),
+      [
+        { link: readFdLink(self, asTargetFd(one.fd)), socket: kind, isAtLink: false },
+        { link: join(directory, "file"), socket: undefined, isAtLink: true },
+        { link: path, socket: undefined, isAtLink: true },
+        { link: readFdLink(self, asTargetFd(other.fd)), socket: kind, isAtLink: false },
+        { link: join(directory, "file"), socket: undefined, isAtLink: true },
+      ],
+    );
+  } finally {
+    for (const socket of [one, other]) socket[Symbol.dispose]();
+    closeSync(file);
     rmSync(directory, { recursive: true });
   }
 });

@@ -1,6 +1,9 @@
 /* Open files of a file system: where they stand, how they were opened, and those whose name is gone. */
 #include "program.h"
 #include <dirent.h>
+#include <sys/socket.h>
+#include <sys/sysmacros.h>
+#include <sys/un.h>
 
 enum { CHUNK = 8192 };
 static const off_t ghost_size = 64 << 20;
@@ -23,6 +26,12 @@ static int next_is(int file, const char *wanted)
 {
 	char text[64] = "";
 	return read(file, text, strlen(wanted)) == (ssize_t)strlen(wanted) && strcmp(text, wanted) == 0;
+}
+/* A place in the file system, and no more. */
+static int holds(int file, mode_t type)
+{
+	struct stat found;
+	return fstat(file, &found) == 0 && (found.st_mode & S_IFMT) == type && (fcntl(file, F_GETFL) & O_PATH);
 }
 static int flags_of(int file) { return fcntl(file, F_GETFL); }
 static void fill(char *at, off_t seed)
@@ -50,6 +59,14 @@ int main(void)
 	close(must(open("directory/entry", O_CREAT | O_RDWR, 0600)));
 	int directory = must(open("directory", O_RDONLY | O_DIRECTORY));
 	int path_only = must(open("append", O_PATH));
+	must(mkfifo("fifo", 0600));
+	must(mknod("device", S_IFCHR | 0600, makedev(10, 237)));
+	int held_fifo = must(open("fifo", O_PATH)), held_device = must(open("device", O_PATH));
+	struct sockaddr_un address = { .sun_family = AF_UNIX, .sun_path = "socket" };
+	int bound = must(socket(AF_UNIX, SOCK_STREAM, 0));
+	must(bind(bound, (struct sockaddr *)&address, sizeof address));
+	must(close(bound));
+	int held_socket = must(open("socket", O_PATH));
 	must(symlink("nowhere", "link"));
 	int link_itself = must(open("link", O_PATH | O_NOFOLLOW));
 	int null = must(open("/dev/null", O_RDWR)), zero = must(open("/dev/zero", O_RDONLY)), random = must(open("/dev/urandom", O_RDONLY));
@@ -99,6 +116,7 @@ int main(void)
 	for (struct dirent *entry; (entry = readdir(entries));) found_entry |= strcmp(entry->d_name, "entry") == 0;
 	prove("directory", found_entry && openat(dirfd(entries), "entry", O_RDONLY) >= 0);
 	prove("path", (flags_of(path_only) & O_PATH) && read(path_only, bytes, 1) == -1 && errno == EBADF && fstat(path_only, &after) == 0 && after.st_size == 11);
+	prove("held", holds(held_fifo, S_IFIFO) && holds(held_socket, S_IFSOCK) && holds(held_device, S_IFCHR));
 	prove("link", readlinkat(link_itself, "", name, sizeof name) == 7 && memcmp(name, "nowhere", 7) == 0);
 	prove("devices", write(null, "x", 1) == 1 && read(zero, bytes, 4) == 4 && memcmp(bytes, "\0\0\0\0", 4) == 0 && read(random, bytes, 4) == 4);
 	prove("proc", reads(proc, 0, "regular-files") && write(proc, "renamed", 7) == 7 && reads(proc, 0, "renamed"));

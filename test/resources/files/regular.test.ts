@@ -15,6 +15,7 @@ provesAfterTrip("files of a file system", {
       another: "a file opened twice has two positions",
       directory: "a directory can be listed and opened from",
       path: "what was opened as a path only is that",
+      held: "also a FIFO, the file of a socket, and a device",
       link: "a symbolic link itself, opened as a path",
       devices: "devices without state",
       proc: "a file of the process itself in /proc",

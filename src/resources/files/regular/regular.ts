@@ -52,7 +52,7 @@ export const regular: FileKind<"reg"> = {
   collect(file, common, context) {
     const key = context.options.external.length === 0 ? "" : externalKey(file);
     if (context.options.external.includes(key)) return externalEntry(file, common, key);
-    checkDevice(file);
+    if ((common.flags & O.O_PATH) === 0) checkDevice(file);
     const isPath = isTerminal(file.stat);
     const isProgram = (file.stat.mode & S_IFMT) === S_IFREG && mayHaveBuildId(file.link, file.stat.mode);
     const hasId = context.options.buildIds && isProgram && !context.once(WriteLeases).isHeldOn(file);
