@@ -2,6 +2,7 @@
 // Cores differ in a few numbers and are equal in most of their parts; so the messages that a message consists of are looked for one by one.
 import { type DescField, type DescMessage, fromBinary, type Message, type MessageShape } from "@bufbuild/protobuf";
 import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
+import { decodePlain } from "./decode.js";
 
 /** How many of a type are remembered. */
 const MOST = 64;
@@ -23,7 +24,7 @@ export class AlikeMessages {
   /** As fromBinary, with parts that other messages may have too. */
   decode<D extends DescMessage>(schema: D, bytes: Uint8Array): MessageShape<D>;
   decode(schema: DescMessage, bytes: Uint8Array): Message {
-    if (bytes.byteLength < FEWEST_BYTES) return fromBinary(schema, bytes);
+    if (bytes.byteLength < FEWEST_BYTES) return this.#decodeWhole(schema, bytes);
     const known = this.#known.get(schema) ?? new Map<string, Message>();
     this.#known.set(schema, known);
     const key = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
@@ -38,11 +39,18 @@ export class AlikeMessages {
 
   #decodeNew(schema: DescMessage, bytes: Uint8Array): Message {
     const pieces = takeApart(schema, bytes);
-    if (pieces === undefined) return fromBinary(schema, bytes);
+    if (pieces === undefined) return this.#decodeWhole(schema, bytes);
     const message = fromBinary(schema, pieces.own);
     for (const { field, schema, bytes } of pieces.parts)
       Reflect.set(message, field.localName, this.decode(schema, bytes));
     return message;
+  }
+
+  #decodeWhole(schema: DescMessage, bytes: Uint8Array): Message {
+    const plain = decodePlain(schema, bytes);
+    if (plain === undefined) return fromBinary(schema, bytes);
+    this.checked.add(plain);
+    return plain;
   }
 }
 

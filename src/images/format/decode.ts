@@ -107,6 +107,10 @@ const readers: Partial<Record<ScalarType, Read>> = {
     const zigzag = low(cursor, end);
     return (zigzag >>> 1) ^ -(zigzag & 1);
   },
+  [ScalarType.SINT64]: (cursor, end) => {
+    const zigzag = read64(cursor, end);
+    return (zigzag >> 1n) ^ -(zigzag & 1n);
+  },
   [ScalarType.UINT32]: (cursor, end) => low(cursor, end) >>> 0,
   [ScalarType.INT64]: (cursor, end) => BigInt.asIntN(64, read64(cursor, end)),
   [ScalarType.UINT64]: (cursor, end) => read64(cursor, end),

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { create, type DescMessage, equals, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { decodePlain } from "../../../src/images/format/decode.js";
-import { FdinfoEntrySchema, FileEntrySchema } from "../../../src/images/format/entries.js";
+import { FdinfoEntrySchema, FileEntrySchema, VmaEntrySchema } from "../../../src/images/format/entries.js";
 import { recordKind, recordNames } from "../../../src/images/format/magic.js";
 import { checkMessage } from "../../../src/images/format/require.js";
 import { messageOf } from "../arbitrary.js";
@@ -49,6 +49,21 @@ test("a regular file is not left to the library", () => {
   const bytes = toBinary(FileEntrySchema, create(FileEntrySchema, regular));
   const plain = decodePlain(FileEntrySchema, bytes);
   assert.deepEqual(plain, fromBinary(FileEntrySchema, bytes));
+});
+
+test("a mapping is not left to the library", () => {
+  const vma = {
+    start: 2n ** 47n,
+    end: 2n ** 47n + 4096n,
+    pgoff: 0n,
+    shmid: 0n,
+    prot: 3,
+    flags: 34,
+    status: 513,
+    fd: -1n,
+  };
+  const bytes = toBinary(VmaEntrySchema, create(VmaEntrySchema, vma));
+  assert.deepEqual(decodePlain(VmaEntrySchema, bytes), fromBinary(VmaEntrySchema, bytes));
 });
 
 const left: readonly (readonly [string, (bytes: Uint8Array) => Uint8Array])[] = [
