@@ -104,6 +104,13 @@ const subjects = {
   "unix-sockets": "unix sockets, bound and connected, with what waits in them",
 } as const;
 
+/** What it wrote can be read before write(2) is over, and the position of its output moves after that. */
+async function startSubject(name: string): Promise<Program> {
+  const program = await startProgram(name);
+  await until("it sleeps", () => readStat(program.pid)?.state === "S");
+  return program;
+}
+
 const viewOf = ({ pid }: Program) => [treeView(pid), socketView(pid)];
 const provesAll = (output: string) => {
   assert.deepEqual(
@@ -115,7 +122,7 @@ const provesAll = (output: string) => {
 
 for (const [name, what] of Object.entries(subjects)) {
   test(`${what} work on whichever call of a dump fails (${RUNS} of them)`, async (t) => {
-    await using program = await startProgram(name);
+    await using program = await startSubject(name);
     using _tree = endingWith(program.pid);
     using images = newDirectory();
     const tree = treeOf(program.pid);
@@ -143,7 +150,7 @@ test(`a program comes back as a whole or not at all whichever call of a restore 
   // What the engine leaves behind becomes ours, and is reaped at once.
   sys.prctl(PR.PR_SET_CHILD_SUBREAPER, 1n, 0n, 0n, 0n);
   await using service = await startService();
-  await using program = await startProgram("unix-sockets");
+  await using program = await startSubject("unix-sockets");
   using _tree = endingWith(program.pid);
   const tree = treeOf(program.pid);
   const before = viewOf(program);
