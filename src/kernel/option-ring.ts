@@ -1,5 +1,6 @@
 // Options of SOL_SOCKET, asked for in a ring: io_uring(7). A step into the kernel takes a microsecond where it guards itself against its processor, an
-// entry of the ring a tenth of that. Elsewhere a call takes 0.25 us, and an entry twice as long. The kernel takes no other level there: io_uring/cmd_net.c, io_uring_cmd_getsockopt().
+// entry of the ring a tenth of that. Elsewhere a call takes 0.25 us, and an entry twice as long. The kernel takes no other level there:
+// io_uring/cmd_net.c, io_uring_cmd_getsockopt().
 import {
   IORING_ENTER_GETEVENTS,
   IORING_OP_URING_CMD,
@@ -146,12 +147,14 @@ export function optionRing(): OptionRing | undefined {
 /** Asked for once each, to compare: a socket is asked for about so many. */
 const TRIED = 16;
 const TRIES = 8;
+/** Of an answer. */
+const INT_BYTES = 4;
 
 /** Kernel 6.6 has rings, but none that knows of options. And a step into the kernel may take less than what a ring needs for an entry. */
 function useful(ring: OptionRing | undefined): OptionRing | undefined {
   if (ring === undefined) return undefined;
   using socket = own(sys.socket(AF_UNIX, SOCK.SOCK_STREAM | SOCK.SOCK_CLOEXEC, 0));
-  const answers = Array.from({ length: TRIED }, () => new Uint8Array(4));
+  const answers = Array.from({ length: TRIED }, () => new Uint8Array(INT_BYTES));
   const questions = encodeQuestions(answers.map((value) => ({ name: SO_TYPE, value })));
   const entering = new RepeatedCalls([ring.entering(TRIED)]);
   let answered = 0;
@@ -160,10 +163,10 @@ function useful(ring: OptionRing | undefined): OptionRing | undefined {
     ring.put(questions, socket.fd);
     entering.run();
     ring.take(TRIED, entering.result(0), (index, result) => {
-      if (result === 4 && answers[index]?.[0] === SOCK.SOCK_STREAM) answered++;
+      if (result === INT_BYTES && answers[index]?.[0] === SOCK.SOCK_STREAM) answered++;
     });
   });
-  const length = new Uint8Array(Uint32Array.of(4).buffer);
+  const length = new Uint8Array(Uint32Array.of(INT_BYTES).buffer);
   const calls = new RepeatedCalls(
     answers.map((value) => prepared.getsockopt(socket.fd, SOL_SOCKET, SO_TYPE, value, length)),
   );

@@ -105,11 +105,7 @@ const subjects = {
 } as const;
 
 /** What it wrote can be read before write(2) is over, and the position of its output moves after that. */
-async function startSubject(name: string): Promise<Program> {
-  const program = await startProgram(name);
-  await until("it sleeps", () => readStat(program.pid)?.state === "S");
-  return program;
-}
+const untilItSleeps = ({ pid }: Program) => until("it sleeps", () => readStat(pid)?.state === "S");
 
 const viewOf = ({ pid }: Program) => [treeView(pid), socketView(pid)];
 const provesAll = (output: string) => {
@@ -122,8 +118,9 @@ const provesAll = (output: string) => {
 
 for (const [name, what] of Object.entries(subjects)) {
   test(`${what} work on whichever call of a dump fails (${RUNS} of them)`, async (t) => {
-    await using program = await startSubject(name);
+    await using program = await startProgram(name);
     using _tree = endingWith(program.pid);
+    await untilItSleeps(program);
     using images = newDirectory();
     const tree = treeOf(program.pid);
     const before = viewOf(program);
@@ -150,8 +147,9 @@ test(`a program comes back as a whole or not at all whichever call of a restore 
   // What the engine leaves behind becomes ours, and is reaped at once.
   sys.prctl(PR.PR_SET_CHILD_SUBREAPER, 1n, 0n, 0n, 0n);
   await using service = await startService();
-  await using program = await startSubject("unix-sockets");
+  await using program = await startProgram("unix-sockets");
   using _tree = endingWith(program.pid);
+  await untilItSleeps(program);
   const tree = treeOf(program.pid);
   const before = viewOf(program);
   const imagesDirectory = service.images();

@@ -156,13 +156,13 @@ function planOf(schema: DescMessage): Plan {
 /** Undefined: the library's. */
 function fieldOf(field: DescField): Field | undefined {
   const { localName: name, fieldKind, number } = field;
-  if (fieldKind === "map" || field.oneof !== undefined || number > MOST_FIELDS) return undefined;
+  if (fieldKind === "map" || field.oneof !== undefined || number > LARGEST_NUMBER) return undefined;
   const isList = fieldKind === "list";
   const kind = isList ? field.listKind : fieldKind;
   if (kind === "message" && field.message !== undefined) {
+    if ("delimitedEncoding" in field && field.delimitedEncoding) return undefined;
     const { message: schema } = field;
     const read: Read = (cursor, end) => readMessage(schema, cursor, endOfPart(cursor, end));
-    if ("delimitedEncoding" in field && field.delimitedEncoding) return undefined;
     return { name, wireType: WireType.LengthDelimited, list: isList ? "values" : "no", isPart: true, read };
   }
   if (kind === "enum" && field.enum !== undefined) {
@@ -176,7 +176,7 @@ function fieldOf(field: DescField): Field | undefined {
   const list = !isList ? "no" : isBytes ? "values" : "packed";
   return { name, wireType: isBytes ? WireType.LengthDelimited : WireType.Varint, list, isPart: false, read };
 }
-const MOST_FIELDS = 1000;
+const LARGEST_NUMBER = 1000;
 
 function readerOfEnum({ values }: DescEnum): Read {
   const known = new Set(values.map(({ number }) => number));
