@@ -6,6 +6,7 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { SyscallError } from "../kernel/errno.js";
 import { memoryDirectory } from "../kernel/memory-directory.js";
 import { newSocketPair, sendPacket } from "../kernel/packets.js";
+import { addMappings } from "../operations/more-mappings.js";
 import { receiveMessage } from "../protocol/framing.js";
 import { type CriuOptsSchema, CriuReqSchema, CriuReqType } from "../protocol/gen/rpc_pb.js";
 import { encodeRequest } from "../protocol/request.js";
@@ -61,7 +62,11 @@ function play({ held, dumps, aRestore }: Act, stage: Stage, hasTime: () => boole
   for (let dump = 1; dump <= dumps; dump++) {
     if (!hasTime()) return false;
     const leaveRunning = dump % aRestore !== 0;
-    const well = ask(CriuReqType.DUMP, { pid, leaveRunning }) && (leaveRunning || ask(CriuReqType.RESTORE, {}));
+    let well = ask(CriuReqType.DUMP, { pid, leaveRunning });
+    if (well && !leaveRunning) {
+      if (held === "much" && dump === aRestore) addMappings(images.fd, pid);
+      well = ask(CriuReqType.RESTORE, {});
+    }
     if (well) continue;
     stage.log.debug(`the rehearsal with ${held} open failed`);
     return false;

@@ -57,12 +57,13 @@ function mapNeighbours(inside: Inside, vmas: readonly VmaEntry[], means: Means):
   const [first] = vmas;
   const last = vmas.at(-1);
   if (first === undefined || last === undefined) return;
-  const prot = vmas.length === 1 ? means.protectionOf(first) : protectionOfAll(vmas.map(means.protectionOf));
+  const protections = vmas.map(means.protectionOf);
+  const prot = protectionOfAll(protections);
   map(inside, { vma: first, end: last.end, prot }, means);
-  if (vmas.length === 1) return;
-  for (const vma of vmas) {
-    const wanted = means.protectionOf(vma);
-    if (wanted !== prot) inside.later(remote.mprotect(asAddress(vma.start), lengthOf(vma), wanted));
+  for (const [index, wanted] of protections.entries()) {
+    const vma = vmas[index];
+    if (wanted !== prot && vma !== undefined)
+      inside.later(remote.mprotect(asAddress(vma.start), lengthOf(vma), wanted));
   }
 }
 
