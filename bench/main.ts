@@ -60,7 +60,10 @@ async function compare(program: string, directory: string, services: readonly Se
     for (let run = 0; run < Number(values.runs); run++) {
       // Who comes second finds memory that the first one has freed; a virtual machine may have to fetch the first one's from its host.
       const inTurn = run % 2 === 0 ? [...runs] : [...runs].reverse();
-      for (const [service, measured] of inTurn) measured.push(await measure(service, program, shape, directory));
+      for (const [service, measured] of inTurn) {
+        for (const one of services) await one.quiet();
+        measured.push(await measure(service, program, shape, directory));
+      }
     }
     for (const figure of figures) printFigure(shape, figure, [...runs.values()]);
   }

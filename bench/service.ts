@@ -11,6 +11,8 @@ const SAMPLE_MS = 10;
 /** How much longer than a look at a family the pause after it is: with a thousand members it takes a while. */
 const PAUSES_PER_LOOK = 20;
 const RETRY_MS = 20;
+const QUIET_MS = 200;
+const QUIET_TIMEOUT_MS = 30_000;
 const START_TIMEOUT_MS = 15_000;
 
 export interface Watched {
@@ -26,6 +28,8 @@ export interface Service extends AsyncDisposable {
    * that becomes the task `targetPid` is not counted.
    */
   watched(work: () => Promise<unknown>, targetPid?: number): Promise<Watched>;
+  /** Waits until it does nothing: what it prepares for its next client would share our processors with the other service. */
+  quiet(): Promise<void>;
 }
 
 /** Starts `binary service` with its socket and log in `directory`, and waits until it answers. */
@@ -44,6 +48,7 @@ export async function startService(name: string, binary: string, directory: stri
     name,
     criu,
     watched: (work, targetPid) => watch(pid, work, targetPid),
+    quiet: () => untilQuiet(pid),
     async [Symbol.asyncDispose]() {
       const ended = once(child, "exit");
       if (child.exitCode === null && child.kill("SIGTERM")) await ended;
@@ -80,6 +85,28 @@ async function watch(pid: number, work: () => Promise<unknown>, targetPid?: numb
     return { wallMs: performance.now() - start, peakMiB: peakKiB / 1024 };
   } finally {
     clearTimeout(timer);
+  }
+}
+
+async function untilQuiet(pid: number): Promise<void> {
+  const deadline = performance.now() + QUIET_TIMEOUT_MS;
+  for (let [used, before] = [usedTicks(pid), Number.NaN]; used !== before; [used, before] = [usedTicks(pid), used]) {
+    if (performance.now() > deadline) throw new Error(`the service ${pid} is busy with nothing to do`);
+    await sleep(QUIET_MS);
+  }
+}
+
+/** Processor time of a process and its descendants, in clock ticks. */
+const usedTicks = (pid: number) => family(pid).reduce((sum, one) => sum + ticksOf(one), 0);
+
+/** utime and stime, the 14th and 15th of proc_pid_stat(5). */
+function ticksOf(pid: number): number {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return Number(fields[11]) + Number(fields[12]);
+  } catch {
+    return 0; // it ended meanwhile
   }
 }
 
