@@ -1,4 +1,4 @@
-// A list of syscalls in memory, and the machine code that makes one after another of them: in ourselves (batch.ts) or in a target (tracee/stub.ts).
+// A list of syscalls in memory, and the machine code that makes one after another of them: in ourselves (list-code.ts) or in a target (tracee/stub.ts).
 // An entry is 64 bytes: number, six arguments, result.
 import type { Word } from "./call.js";
 import { type Syscall, showArguments } from "./declare/syscall.js";

@@ -4,7 +4,7 @@ import { prepared, RepeatedCalls } from "./batch.js";
 import { AT_FDCWD, asFd, type Fd } from "./brand.js";
 import { type ModeAndSize, modeAndSizeIn, STAT_WORDS, statAt } from "./stat.js";
 
-const AT_ONCE = 64;
+const AT_ONCE = 512;
 /** With its NUL; a longer path is not asked for together with others. */
 const ROOM_BYTES = 512;
 const STAT_BYTES = STAT_WORDS * 8;
@@ -30,7 +30,7 @@ class Rooms {
       this.#look.aim(row, 3, follow ? 0 : AT_SYMLINK_NOFOLLOW);
       return this.#put(row, path);
     });
-    this.#look.run(some.length);
+    this.#look.runRows(some.length, 1);
     // Whatever is the matter otherwise, the call by itself tells.
     return some.map(({ path, follow }, row) =>
       fits[row] === true && this.#look.result(row) === 0
@@ -44,7 +44,7 @@ class Rooms {
       this.#open.aim(row, 2, flags);
       return this.#put(row, path);
     });
-    this.#open.run(some.length);
+    this.#open.runRows(some.length, 1);
     return some.map((_, row) => {
       const result = this.#open.result(row);
       return fits[row] === true && result >= 0 ? asFd(result) : undefined;

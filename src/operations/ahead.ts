@@ -3,7 +3,8 @@
 import type { ImageDirectory } from "../images/directory.js";
 import { MODE } from "../images/file.js";
 import type { RawName, RecordName } from "../images/format/magic.js";
-import { Beside, prepared } from "../kernel/batch.js";
+import { Beside } from "../kernel/apart.js";
+import { prepared } from "../kernel/batch.js";
 import { AT_FDCWD } from "../kernel/brand.js";
 import { SyscallError } from "../kernel/errno.js";
 import type { FrozenTask } from "../tracee/freeze.js";

@@ -11,7 +11,8 @@ import {
 } from "../images/format/entries.js";
 import { ImageVersion } from "../images/format/numbers.js";
 import { SIG } from "../kernel/abi/signal.js";
-import { failureOf, prepared, runApart, runTogether } from "../kernel/batch.js";
+import { runApart } from "../kernel/apart.js";
+import { failureOf, prepared, runTogether } from "../kernel/batch.js";
 import { asPid } from "../kernel/brand.js";
 import { type DumpOptions, withExternal } from "../options/views.js";
 import { StasisError } from "../report/error.js";

@@ -1,15 +1,13 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { readdirSync } from "node:fs";
 import { test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
-import { O } from "../../src/kernel/abi/fcntl.js";
 import { W } from "../../src/kernel/abi/process.js";
-import { Beside, failureOf, prepared, RepeatedCalls, runApart, runTogether } from "../../src/kernel/batch.js";
-import { AT_FDCWD, asFd, asPid } from "../../src/kernel/brand.js";
+import { runApart } from "../../src/kernel/apart.js";
+import { begin, failureOf, prepared, RepeatedCalls, runTogether } from "../../src/kernel/batch.js";
+import { asFd, asPid } from "../../src/kernel/brand.js";
+import { sys } from "../../src/kernel/syscalls.js";
 
 const nobody = asFd(1_000_000);
 
@@ -27,40 +25,39 @@ for (const [name, run] of [
     assert.deepEqual(runTogether([prepared.close(asFd(Number(pidfd)))]), [0n]);
   });
 
-test("what is run apart is finished although we are killed", async () => {
-  const directory = mkdtempSync(join(tmpdir(), "stasis-batch-"));
-  const [begun, done] = [join(directory, "begun"), join(directory, "done")];
-  const batch = new URL("../../src/kernel/batch.js", import.meta.url).href;
-  const script = `
-    const { prepared, runApart } = await import(${JSON.stringify(batch)});
-    const create = (path) => prepared.openat(${AT_FDCWD}, path, ${O.O_CREAT | O.O_WRONLY}, 0o600);
-    const nobody = new Uint8Array(8);
-    runApart([create(${JSON.stringify(begun)}), prepared.poll(nobody, 0, 500), create(${JSON.stringify(done)})]);`;
-  const engine = spawn(process.execPath, ["--input-type=module", "-e", script], { stdio: "inherit" });
-  while (!existsSync(begun)) await sleep(2);
-  engine.kill("SIGKILL");
-  await once(engine, "exit");
-  assert.equal(existsSync(done), false);
-  while (!existsSync(done)) await sleep(10);
-  rmSync(directory, { recursive: true });
+test("calls that are begun have each their own result, and those made meanwhile theirs", () => {
+  const nothing = new Uint8Array(8);
+  const calls = [prepared.poll(nothing, 0, 20), prepared.close(nobody), prepared.pidfd_open(asPid(process.pid), 0)];
+  const end = begin(calls);
+  const [ours = -1n] = runTogether([prepared.pidfd_open(asPid(process.pid), 0)]);
+  const [waited, failed = 0n, theirs = -1n] = end();
+  assert.equal(waited, 0n);
+  assert.equal(failureOf(calls[1] ?? assert.fail(), failed)?.errno, "EBADF");
+  // The descriptors are of one table, whichever thread made them.
+  assert.notEqual(ours, theirs);
+  assert.deepEqual(runTogether([ours, theirs].map((fd) => prepared.close(asFd(Number(fd))))), [0n, 0n]);
 });
 
-test("calls are made beside us while we go on, with descriptors of their own", async () => {
-  const directory = mkdtempSync(join(tmpdir(), "stasis-batch-"));
-  const [one, other] = [join(directory, "one"), join(directory, "other")];
-  const make = (path: string) => prepared.openat(AT_FDCWD, path, O.O_CREAT | O.O_WRONLY, 0o600);
-  const before = readdirSync("/proc/self/fd").length;
-  const beside = new Beside([make(one), prepared.close(nobody), make(other)]);
-  while (!existsSync(other)) await sleep(2);
-  beside.end();
-  assert.ok(existsSync(one));
-  assert.equal(readdirSync("/proc/self/fd").length, before);
-  rmSync(directory, { recursive: true });
+test("a thread that made calls is gone soon after they have ended", () => {
+  const threads = () => readdirSync("/proc/self/task").length;
+  const before = threads();
+  for (let time = 0; time < 20; time++) begin([prepared.close(nobody)])();
+  while (threads() > before) sys.sched_yield();
 });
 
-test("what is made beside us is ended before its time", () => {
-  const beside = new Beside([prepared.poll(new Uint8Array(8), 0, -1)]);
-  beside.end();
+test("rows of calls are all made, each in order, by two threads", () => {
+  const rows = 100;
+  const files = new RepeatedCalls(
+    Array.from({ length: rows }, () => [prepared.memfd_create("row\0", 0), prepared.fcntlSet(nobody, 1, 0)]).flat(),
+  );
+  files.runRows(rows, 2);
+  const opened = Array.from({ length: rows }, (_, row) => files.result(row * 2));
+  assert.equal(new Set(opened).size, rows);
+  for (let row = 0; row < rows; row++) assert.equal(files.result(row * 2 + 1), -9);
+  assert.deepEqual(
+    runTogether(opened.map((fd) => prepared.close(asFd(fd)))),
+    opened.map(() => 0n),
+  );
 });
 
 test("a call is made again while it returns 0, so many times at most", async () => {

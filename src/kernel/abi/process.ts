@@ -27,6 +27,8 @@ export const CLONE = {
   CLONE_THREAD: 0x10000n,
   CLONE_SYSVSEM: 0x40000n,
   CLONE_SETTLS: 0x80000n,
+  CLONE_PARENT_SETTID: 0x100000n,
+  CLONE_CHILD_CLEARTID: 0x200000n,
   CLONE_UNTRACED: 0x800000n,
 } as const;
 /** clone3(2), the 88 bytes of version 2 (kernel 5.7). */

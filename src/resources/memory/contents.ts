@@ -1,11 +1,13 @@
 // The pages of a task, from the pages file into its memory: process_vm_writev(2).
 //
 // By us, while it stands still: a task that reads them itself has a page fault for each, and the kernel does without when it writes for
-// somebody else. 64 MiB in 30 ms, one copy more included, against 330 ms in a virtual machine whose page tables are kept by software.
+// somebody else. 64 MiB in 30 ms, one copy more included, against 330 ms in a virtual machine whose page tables are kept by software. A second
+// thread does half of it: a GiB in 225 ms instead of 400 with two processors.
 import { Buffer } from "node:buffer";
 import type { PageRange } from "../../images/pages/read.js";
 import { PAGE_SIZE } from "../../kernel/abi/mman.js";
 import { UIO_MAXIOV } from "../../kernel/abi/uio.js";
+import { begin, type PreparedCall, prepared, runTogether } from "../../kernel/batch.js";
 import type { Fd } from "../../kernel/brand.js";
 import { addressOf } from "../../kernel/call.js";
 import { unless } from "../../kernel/errno.js";
@@ -14,39 +16,42 @@ import { StasisError } from "../../report/error.js";
 import type { Tracee } from "../../tracee/tracee.js";
 
 const DOING = "fill the memory of";
-const WORD_BYTES = 8;
+const VECTOR_WORDS = 2;
 /** Stays in the processor's cache. */
 const BUFFER_BYTES = 256 * 1024;
+/** How many runs are written between two times that `moved` is told: 32 MiB. */
+const RUNS_AT_ONCE = 128;
+/** From so many on, a second thread is worth its making. */
+const MANY_RUNS = 8;
 
-/** A buffer, and the two vectors of process_vm_writev(2): for all, one at a time. */
-interface Desk {
-  readonly buffer: Buffer;
-  readonly local: BigUint64Array;
-  readonly remote: BigUint64Array;
-}
-let desk: Desk | undefined;
-
-function makeDesk(): Desk {
-  const buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
-  return { buffer, local: BigUint64Array.of(addressOf(buffer), 0n), remote: new BigUint64Array(UIO_MAXIOV * 2) };
-}
-
-/** Pages that follow each other in one file. */
+/** Pages that follow each other in one file, at most BUFFER_BYTES of them. */
 interface Run {
   readonly fd: Fd;
   readonly fileOffset: number;
   lengthBytes: number;
-  /** In so many pieces of memory, which `remote` has. */
-  pieces: number;
+  /** Where they go: an address and a length for each piece of memory, as process_vm_writev(2) takes them. */
+  readonly remote: bigint[];
 }
+
+/** Room for one run. */
+let buffers: readonly [Buffer, Buffer] | undefined;
 
 /**
  * Writes the pages of `ranges`, which are in ascending order, into mappings that can be written to. Pages still to be fetched are left out.
  * Throws StasisError when the task is gone or takes less. `moved` is told of bytes that are in place.
  */
 export function writePages(task: Tracee, ranges: readonly PageRange[], moved: (bytes: number) => void): void {
-  desk ??= makeDesk();
-  const { remote } = desk;
+  let runs: Run[] = [];
+  for (const run of runsOf(ranges)) {
+    runs.push(run);
+    if (runs.length < RUNS_AT_ONCE) continue;
+    moved(writeRuns(task, runs));
+    runs = [];
+  }
+  moved(writeRuns(task, runs));
+}
+
+function* runsOf(ranges: readonly PageRange[]): Generator<Run> {
   let run: Run | undefined;
   for (const range of ranges) {
     if (range.source !== "file") continue;
@@ -54,40 +59,65 @@ export function writePages(task: Tracee, ranges: readonly PageRange[], moved: (b
     for (let done = 0; done < total; ) {
       const fileOffset = range.fileOffset + done;
       if (run !== undefined && !continues(run, range.fd, fileOffset)) {
-        writeRun(task, run, desk);
-        moved(run.lengthBytes);
+        yield run;
         run = undefined;
       }
-      run ??= { fd: range.fd, fileOffset, lengthBytes: 0, pieces: 0 };
+      run ??= { fd: range.fd, fileOffset, lengthBytes: 0, remote: [] };
       const lengthBytes = Math.min(total - done, BUFFER_BYTES - run.lengthBytes);
-      remote[run.pieces * 2] = range.vaddr + BigInt(done);
-      remote[run.pieces * 2 + 1] = BigInt(lengthBytes);
-      run.pieces++;
+      run.remote.push(range.vaddr + BigInt(done), BigInt(lengthBytes));
       run.lengthBytes += lengthBytes;
       done += lengthBytes;
     }
   }
-  if (run === undefined) return;
-  writeRun(task, run, desk);
-  moved(run.lengthBytes);
+  if (run !== undefined) yield run;
 }
 
-const continues = ({ fd, fileOffset, lengthBytes, pieces }: Run, nextFd: Fd, nextOffset: number) =>
-  fd === nextFd && fileOffset + lengthBytes === nextOffset && pieces < UIO_MAXIOV && lengthBytes < BUFFER_BYTES;
+const continues = ({ fd, fileOffset, lengthBytes, remote }: Run, nextFd: Fd, nextOffset: number) =>
+  fd === nextFd &&
+  fileOffset + lengthBytes === nextOffset &&
+  remote.length < UIO_MAXIOV * VECTOR_WORDS &&
+  lengthBytes < BUFFER_BYTES;
 
-function writeRun(task: Tracee, { fd, fileOffset, lengthBytes, pieces }: Run, { buffer, local, remote }: Desk): void {
+/** Result: how many bytes that were. */
+function writeRuns(task: Tracee, runs: readonly Run[]): number {
+  buffers ??= [Buffer.allocUnsafeSlow(BUFFER_BYTES), Buffer.allocUnsafeSlow(BUFFER_BYTES)];
+  const [ours, seconds] = buffers;
+  const half = runs.length < MANY_RUNS ? runs.length : runs.length >> 1;
+  const end = begin(runs.slice(half).flatMap((run) => callsFor(task, run, seconds)));
+  const results = [...runTogether(runs.slice(0, half).flatMap((run) => callsFor(task, run, ours))), ...end()];
+  let bytes = 0;
+  for (const [index, run] of runs.entries()) {
+    const lengthBytes = BigInt(run.lengthBytes);
+    if (results[index * 2] !== lengthBytes || results[index * 2 + 1] !== lengthBytes) writeOne(task, run, ours);
+    bytes += run.lengthBytes;
+  }
+  return bytes;
+}
+
+function callsFor({ pid }: Tracee, { fd, fileOffset, lengthBytes, remote }: Run, buffer: Buffer): PreparedCall[] {
+  const from = bytesOf([addressOf(buffer), BigInt(lengthBytes)]);
+  const to = bytesOf(remote);
+  return [
+    prepared.pread64(fd, buffer, lengthBytes, BigInt(fileOffset)),
+    prepared.process_vm_writev(pid, from, 1, to, remote.length / VECTOR_WORDS, 0),
+  ];
+}
+
+/** Once more what did not go well, step by step. */
+function writeOne(task: Tracee, { fd, fileOffset, lengthBytes, remote }: Run, buffer: Buffer): void {
   for (let done = 0; done < lengthBytes; ) {
     const count = sys.pread64(fd, buffer.subarray(done), lengthBytes - done, BigInt(fileOffset + done));
     if (count === 0) throw new RangeError("the pages file ends early");
     done += count;
   }
-  local[1] = BigInt(lengthBytes);
-  const from = new Uint8Array(local.buffer);
-  const to = new Uint8Array(remote.buffer, 0, pieces * 2 * WORD_BYTES);
-  const written = unless("ESRCH", () => sys.process_vm_writev(task.pid, from, 1, to, pieces, 0));
+  const from = bytesOf([addressOf(buffer), BigInt(lengthBytes)]);
+  const pieces = remote.length / VECTOR_WORDS;
+  const written = unless("ESRCH", () => sys.process_vm_writev(task.pid, from, 1, bytesOf(remote), pieces, 0));
   if (written === undefined) throw task.lost(DOING, task.wait());
   if (written !== lengthBytes) throw incomplete(task, lengthBytes, written);
 }
+
+const bytesOf = (words: readonly bigint[]) => new Uint8Array(BigUint64Array.from(words).buffer);
 
 function incomplete({ pid, comm }: Tracee, wanted: number, written: number): StasisError {
   return new StasisError({

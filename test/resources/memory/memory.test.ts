@@ -47,3 +47,12 @@ provesAfterTrip("memory of a program that ran on after its dump", {
 provesAfterTrip("hundreds of mappings side by side", {
   neighbours: { proves: { contents: "each has its contents" } },
 });
+provesAfterTrip("memory of which much is written at a time", {
+  large: {
+    proves: {
+      whole: "a large region has its contents",
+      scattered: "single pages have theirs, and those between them none",
+      mappings: "hundreds of mappings have theirs",
+    },
+  },
+});

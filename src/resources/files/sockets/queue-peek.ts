@@ -1,7 +1,8 @@
 // What waits in the queue of a socket, read with MSG_PEEK, so that the program finds it as it was. SO_PEEK_OFF of socket(7) leads from message to
 // message.
 import { MSG, SO_PEEK_OFF, SO_RCVBUF, SOCK, SOL_SOCKET, type SocketOption } from "../../../kernel/abi/socket.js";
-import { failureOf, prepared, runApart } from "../../../kernel/batch.js";
+import { runApart } from "../../../kernel/apart.js";
+import { failureOf, prepared } from "../../../kernel/batch.js";
 import type { Fd } from "../../../kernel/brand.js";
 import { type Incoming, incoming, MOST_FDS, type Packet } from "../../../kernel/messages.js";
 import { readableWithin } from "../../../kernel/packets.js";

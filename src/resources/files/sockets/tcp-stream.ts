@@ -1,7 +1,7 @@
 // A TCP connection into tcp-stream-INO.img: what the kernel tells of it in repair mode, and its queues. Documentation: net/ipv4/tcp.c, TCP_REPAIR.
 //
 // Repair mode changes what the socket does, and belongs to the socket, not to us: one that is left in it does not talk any more. So it is
-// on for the few microseconds of one list of calls, which is finished even when we are killed (kernel/batch.ts). Preconditions: the program is
+// on for the few microseconds of one list of calls, which is finished even when we are killed (kernel/apart.ts). Preconditions: the program is
 // stopped and the network is closed to the connection, so that nothing moves.
 import { create } from "@bufbuild/protobuf";
 import { type InetSkEntry, type TcpStreamEntry, TcpStreamEntrySchema } from "../../../images/format/entries.js";
@@ -16,7 +16,8 @@ import {
   tcp_info,
   tcp_repair_window,
 } from "../../../kernel/abi/tcp.js";
-import { failureOf, type PreparedCall, prepared, runApart } from "../../../kernel/batch.js";
+import { runApart } from "../../../kernel/apart.js";
+import { failureOf, type PreparedCall, prepared } from "../../../kernel/batch.js";
 import type { Fd } from "../../../kernel/brand.js";
 import type { SyscallError } from "../../../kernel/errno.js";
 import { integerBytes, integerIn, readInteger, readOption, writeInteger } from "../../../kernel/socket-options.js";

@@ -3,7 +3,8 @@
 // pids of the tree are free before it comes, and those of processes that had ended are mostly, too.
 import type { SocketCredentials } from "../../../images/format/entries.js";
 import { PR, SECBIT_NO_SETUID_FIXUP } from "../../../kernel/abi/prctl.js";
-import { failureOf, type PreparedCall, prepared, runApart, runTogether } from "../../../kernel/batch.js";
+import { runApart } from "../../../kernel/apart.js";
+import { failureOf, type PreparedCall, prepared, runTogether } from "../../../kernel/batch.js";
 import { asPid } from "../../../kernel/brand.js";
 import { SyscallError } from "../../../kernel/errno.js";
 import type { Log } from "../../../report/log.js";
