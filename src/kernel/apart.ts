@@ -9,7 +9,7 @@ import { type PreparedCall, prepared, release } from "./batch.js";
 import { asPid, type Pid } from "./brand.js";
 import { addressOf } from "./call.js";
 import { CallList, decodeResults } from "./call-list.js";
-import { cloneForList } from "./list-code.js";
+import { cloneForLists, SharedLists } from "./list-code.js";
 import { sys } from "./syscalls.js";
 
 /**
@@ -22,15 +22,18 @@ export function runApart(calls: readonly PreparedCall[], wanted?: Pid): bigint[]
   const list = CallList.of(all).bytes;
   const tids = new Uint8Array(Int32Array.of(wanted ?? 0).buffer);
   const choice = wanted === undefined ? {} : { set_tid: addressOf(tids), set_tid_size: 1n };
-  const pid = cloneForList(list, CLONE.CLONE_VM | CLONE.CLONE_FILES | CLONE.CLONE_VFORK, choice);
+  const pid = cloneForLists(listOf(all.length, list), CLONE.CLONE_VM | CLONE.CLONE_FILES | CLONE.CLONE_VFORK, choice);
   sys.wait4(asPid(pid), null, W.__WALL, null);
   release(all);
   return decodeResults(list).slice(1);
 }
 
+const listOf = (count: number, list: Uint8Array) => new SharedLists([{ at: addressOf(list), count }]);
+
 /** Calls that a process beside us makes, with our memory and copies of our descriptors, while we go on. What they return is nobody's concern. */
 export class Beside {
   readonly #list: Uint8Array;
+  readonly #work: SharedLists;
   readonly #pid: Pid;
   /** What the arguments are in: less than the calls themselves, of which there may be thousands. */
   readonly #kept: Set<ArrayBufferLike>;
@@ -38,8 +41,9 @@ export class Beside {
   /** Throws SyscallError: there can be no other process. */
   constructor(calls: readonly PreparedCall[]) {
     this.#list = CallList.of(calls).bytes;
+    this.#work = listOf(calls.length, this.#list);
     this.#kept = new Set(calls.flatMap(({ kept }) => kept.map(({ buffer }) => buffer)));
-    this.#pid = asPid(cloneForList(this.#list, CLONE.CLONE_VM));
+    this.#pid = asPid(cloneForLists(this.#work, CLONE.CLONE_VM));
   }
 
   /** Ends it, whether all of them are made or not. */

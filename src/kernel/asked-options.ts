@@ -2,7 +2,9 @@
 import { SOL_SOCKET, type SocketOption } from "./abi/socket.js";
 import { failureOf, type PreparedCall, prepared, RepeatedCalls } from "./batch.js";
 import { asFd, type Fd } from "./brand.js";
+import { CopiedCalls } from "./copied-calls.js";
 import { type ErrnoName, errno } from "./errno.js";
+import type { ListAt } from "./list-code.js";
 import { encodeQuestions, type OptionRing, optionRing, RING_ENTRIES, type RingQuestion } from "./option-ring.js";
 
 /** What the kernel says of an option that a socket of this kind or state does not have. */
@@ -41,8 +43,12 @@ export interface KnownOptions {
   readonly values: readonly (Uint8Array | undefined)[];
 }
 
+const LENGTH_BYTES = 4;
+
 /** Room for all the answers. */
 interface Room {
+  /** The values and their lengths. */
+  readonly all: Uint8Array;
   /** Each value at a multiple of 8. */
   readonly bytes: Uint8Array;
   readonly values: readonly Uint8Array[];
@@ -51,10 +57,14 @@ interface Room {
   readonly results: Int32Array;
 }
 
+/** At a time: as many as are looked at together (proc/descriptors.ts). */
+const MOST_FORESEEN = 64;
+
 /** Lists, by names, of what sockets are asked for together. */
 export class Asking<K extends string> {
   readonly #room: Room;
-  readonly #usual: Uint32Array;
+  /** The room before anything is asked: nothing, and how long each answer may be. */
+  readonly #fresh: Uint8Array;
   /** Which of the options are asked for by a call, and which in the ring. */
   readonly #called: readonly number[];
   readonly #ringed: readonly number[];
@@ -70,7 +80,8 @@ export class Asking<K extends string> {
     const options = Object.values<readonly SocketQuestion[]>(lists).flat();
     const room = roomFor(options);
     this.#room = room;
-    this.#usual = Uint32Array.from(options, ({ sizeBytes = 4 }) => sizeBytes);
+    room.lengths.set(options.map(({ sizeBytes = 4 }) => sizeBytes));
+    this.#fresh = room.all.slice();
     const ringed = new Map<number, RingQuestion>();
     const called = new Map<number, PreparedCall>();
     for (const [index, option] of options.entries()) {
@@ -95,18 +106,50 @@ export class Asking<K extends string> {
     this.#parts = parts as Record<K, AskedOptions>;
   }
 
+  /**
+   * Begins to ask some of them at once: lists of calls, which have to be made before they are asked for by `ask`. None where a ring is faster. What they
+   * say is theirs until `forget`.
+   */
+  foresee(sockets: readonly Fd[]): ListAt[] {
+    if (this.ring !== undefined) return [];
+    this.#copies ??= new CopiedCalls(this.#calls, this.#room.all, MOST_FORESEEN);
+    const copies = this.#copies;
+    return sockets.slice(0, MOST_FORESEEN - this.#foreseen.size).map((socket) => {
+      const copy = this.#foreseen.size;
+      this.#foreseen.set(socket, copy);
+      return copies.aim(copy, socket, this.#fresh);
+    });
+  }
+  #copies: CopiedCalls | undefined;
+  readonly #foreseen = new Map<Fd, number>();
+
+  forget(): void {
+    this.#foreseen.clear();
+  }
+
   /** What it gives holds until another socket is asked. */
   ask(socket: Fd): Readonly<Record<K, AskedOptions>> {
-    const { bytes, lengths, results } = this.#room;
-    bytes.fill(0);
-    lengths.set(this.#usual);
+    const copy = this.#foreseen.get(socket);
+    if (copy === undefined || this.#copies === undefined) this.#askAlone(socket);
+    else this.#take(this.#copies, copy);
+    return this.#parts;
+  }
+
+  #take(copies: CopiedCalls, copy: number): void {
+    const { all, results } = this.#room;
+    all.set(copies.roomOf(copy));
+    for (let call = 0; call < results.length; call++) results[call] = copies.result(copy, call);
+  }
+
+  #askAlone(socket: Fd): void {
+    const { all, results } = this.#room;
+    all.set(this.#fresh);
     for (let call = 0; call < this.#called.length; call++) this.#calls.aim(call, 0, socket);
     this.ring?.put(this.#questions, socket);
     this.#calls.run();
     for (let call = 0; call < this.#called.length; call++) results[this.#called[call] ?? -1] = this.#calls.result(call);
     if (this.#ringed.length > 0)
       this.ring?.take(this.#ringed.length, this.#calls.result(this.#called.length), this.#answer);
-    return this.#parts;
   }
 
   #answer = (question: number, result: number): void => {
@@ -130,11 +173,12 @@ function roomFor(options: readonly SocketQuestion[]): Room {
     begins.push(end);
     end += (size + 7) & ~7;
   }
-  const bytes = new Uint8Array(new ArrayBuffer(end));
+  const all = new Uint8Array(new ArrayBuffer(end + sizes.length * LENGTH_BYTES));
   return {
-    bytes,
-    values: sizes.map((size, index) => new Uint8Array(bytes.buffer, begins[index], size)),
-    lengths: new Uint32Array(sizes.length),
+    all,
+    bytes: all.subarray(0, end),
+    values: sizes.map((size, index) => new Uint8Array(all.buffer, begins[index], size)),
+    lengths: new Uint32Array(all.buffer, end, sizes.length),
     results: new Int32Array(sizes.length),
   };
 }
@@ -158,7 +202,7 @@ export class AskedOptions {
     this.#values = room.values.slice(from, to);
     this.#lengths = room.lengths.subarray(from, to);
     this.#results = room.results.subarray(from, to);
-    this.#integers = new DataView(room.bytes.buffer);
+    this.#integers = new DataView(room.all.buffer);
     const begin = room.values[from]?.byteOffset ?? 0;
     const bytes = room.bytes.subarray(begin, room.values[to]?.byteOffset ?? room.bytes.byteLength);
     this.#all = { bytes, lengths: bytesOf(this.#lengths), results: bytesOf(this.#results) };

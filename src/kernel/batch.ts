@@ -5,9 +5,9 @@ import { addressOf, type Word } from "./call.js";
 import { CallList, decodeResults, ENTRY_BYTES, ENTRY_WORDS, type ListedCall } from "./call-list.js";
 import { type HereCalls, isFailure, type Kept, type Syscall, showArguments } from "./declare/syscall.js";
 import { SyscallError } from "./errno.js";
-import { repeatFirst, runList } from "./list-code.js";
+import { type ListAt, repeatFirst, runList } from "./list-code.js";
 import { type Syscalls, syscalls } from "./syscalls.js";
-import { beginList } from "./thread.js";
+import { share } from "./thread.js";
 
 /** A syscall to be made by us, its arguments in memory. */
 export interface PreparedCall extends ListedCall {
@@ -45,24 +45,19 @@ export function runTogether(calls: readonly PreparedCall[]): bigint[] {
   return decodeResults(list);
 }
 
-/** As runTogether, by another thread, while we go on; result: waits for the end of that. It has to be called. */
-export function begin(calls: readonly PreparedCall[]): () => bigint[] {
-  if (calls.length === 0) return () => [];
-  const list = CallList.of(calls).bytes;
-  const end = beginList(list);
-  return () => {
-    end();
-    release(calls);
-    return decodeResults(list);
-  };
+/** As runTogether, for lists that do not depend on each other: another thread takes part. */
+export function runShared(lists: readonly (readonly PreparedCall[])[]): bigint[][] {
+  const bytes = lists.map((calls) => CallList.of(calls).bytes);
+  share(bytes.map((list, index) => ({ at: addressOf(list), count: lists[index]?.length ?? 0 }))).finish();
+  for (const calls of lists) release(calls);
+  return bytes.map(decodeResults);
 }
 
-/** From so many on, a thread is worth its making: that takes as long as some twenty of them. */
-const MANY_CALLS = 128;
+const ROWS_A_PART = 64;
 
 /**
  * A list that is run many times, with other descriptors and integers in it. Preconditions: whatever its arguments point at is kept by the
- * caller; each result is an error or fits into 32 bits.
+ * caller; each result but those that `wideResult` is asked for is an error or fits into 32 bits.
  */
 export class RepeatedCalls {
   readonly #list: Uint8Array;
@@ -74,6 +69,11 @@ export class RepeatedCalls {
     this.#list = CallList.of(calls).bytes;
     this.#halves = new Int32Array(this.#list.buffer);
     this.#address = addressOf(this.#list);
+  }
+
+  /** The entries. */
+  get words(): BigInt64Array {
+    return new BigInt64Array(this.#list.buffer, this.#list.byteOffset, this.#list.byteLength >> 3);
   }
 
   /** Changes an argument, counted from 0 with a command that is one (the 1 in fcntl). */
@@ -88,13 +88,17 @@ export class RepeatedCalls {
     if (count > 0) runList(this.#address, count);
   }
 
-  /** Makes the first `rows` rows of `ofRow` calls each, those of a row in order. Another thread makes half of many. */
+  /** Some of them, to be made by whoever takes them. */
+  part(from: number, count: number): ListAt {
+    return { at: this.#address + BigInt(from * ENTRY_BYTES), count };
+  }
+
+  /** Makes the first `rows` rows of `ofRow` calls each, those of a row in order; another thread takes part in many. */
   runRows(rows: number, ofRow: number): void {
-    const half = rows * ofRow < MANY_CALLS ? rows : rows >> 1;
-    const end =
-      half < rows ? beginList(this.#list.subarray(half * ofRow * ENTRY_BYTES, rows * ofRow * ENTRY_BYTES)) : undefined;
-    this.run(half * ofRow);
-    end?.();
+    const lists: ListAt[] = [];
+    for (let from = 0; from < rows; from += ROWS_A_PART)
+      lists.push(this.part(from * ofRow, Math.min(ROWS_A_PART, rows - from) * ofRow));
+    share(lists).finish();
   }
 
   /** Makes the first call until it returns other than 0, at most so many times. Result: what it returned last. */
@@ -112,6 +116,12 @@ export class RepeatedCalls {
   /** What the kernel returned, negative errno on failure. */
   result(call: number): number {
     return this.#halves[(call * ENTRY_WORDS + ENTRY_WORDS - 1) * 2] ?? 0;
+  }
+
+  /** As `result`, where that may need more than 32 bits. */
+  wideResult(call: number): bigint {
+    const high = this.#halves[(call * ENTRY_WORDS + ENTRY_WORDS - 1) * 2 + 1] ?? 0;
+    return (BigInt(high) << 32n) | BigInt(this.result(call) >>> 0);
   }
 }
 

@@ -1,10 +1,9 @@
-// A thread of ours that goes through a list of calls while we go on: clone(2), CLONE_THREAD. It ends with us, whatever ends us.
+// A thread of ours that goes through lists of calls beside us: clone(2), CLONE_THREAD. It ends with us, whatever ends us.
 import { availableParallelism } from "node:os";
 import { CLONE } from "./abi/process.js";
 import { addressOf } from "./call.js";
-import { ENTRY_BYTES } from "./call-list.js";
 import { SyscallError, unless } from "./errno.js";
-import { cloneForList, runList } from "./list-code.js";
+import { cloneForLists, type ListAt, SharedLists } from "./list-code.js";
 import { sys } from "./syscalls.js";
 
 /** As pthread_create(3), but for the stack and the thread-local storage, of which machine code has no need. */
@@ -19,27 +18,60 @@ const THREAD =
   CLONE.CLONE_CHILD_CLEARTID;
 const FUTEX_WAIT = 0;
 
-/**
- * Begins to make the calls of a list, in order, whatever each returns; result: waits until they are made. It has to be called: list and
- * arguments are kept until then. Without a second processor or thread they are made at once.
- */
-export function beginList(list: Uint8Array): () => void {
-  const tid = new Int32Array(1);
-  if (availableParallelism() > 1 && start(list, tid)) return () => join(tid);
-  runList(addressOf(list), list.byteLength / ENTRY_BYTES);
-  return () => {};
+/** Of so many calls on, a thread is worth its making: that takes as long as some twenty of them. */
+const MANY_CALLS = 128;
+
+/** Lists that are gone through by us and a thread. */
+export interface Sharing {
+  /** Whether all calls are made. */
+  readonly isDone: boolean;
+  /** Makes those that are left, and waits for what the thread is at. Has to be called: lists and arguments are kept until then. */
+  finish(): void;
 }
 
-/** `tid`: the kernel sets it before we go on, and clears it when the thread has ended. */
-function start(list: Uint8Array, tid: Int32Array): boolean {
+/**
+ * Begins to go through lists, each from its beginning to its end, whatever each call returns. Without a second processor or thread all of it is done
+ * by `finish`.
+ * @param sleeps they do so most of the time: they are worth a thread however few they are, and however few processors there are
+ */
+export function share(lists: readonly ListAt[], { sleeps = false } = {}): Sharing {
+  const shared = new SharedLists(lists.filter(({ count }) => count > 0));
+  const isMany = lists.reduce((sum, { count }) => sum + count, 0) >= MANY_CALLS;
+  const tid = sleeps || (isMany && availableParallelism() > 1) ? start(shared) : undefined;
+  return {
+    get isDone() {
+      return shared.areDone;
+    },
+    finish() {
+      shared.run();
+      if (tid !== undefined) awaitEnd(shared, tid);
+    },
+  };
+}
+
+/** The kernel sets `tid` before we go on, and clears it when the thread has ended. Undefined: there can be none. */
+function start(lists: SharedLists): Int32Array | undefined {
+  for (const [last, word] of ending) if (Atomics.load(word, 0) === 0) ending.delete(last);
+  const tid = new Int32Array(1);
   const word = addressOf(new Uint8Array(tid.buffer));
   try {
-    cloneForList(list, THREAD, { parent_tid: word, child_tid: word });
-    return true;
+    cloneForLists(lists, THREAD, { parent_tid: word, child_tid: word });
+    ending.set(lists, tid);
+    return tid;
   } catch (error) {
     if (!(error instanceof SyscallError)) throw error;
-    return false;
+    return undefined;
   }
+}
+/** What threads look at as long as they are there. */
+const ending = new Map<SharedLists, Int32Array>();
+
+/** To sleep, and to be woken, takes longer than most of what is left by then: at first we look again and again. */
+const LOOKS = 20_000;
+
+function awaitEnd(lists: SharedLists, tid: Int32Array): void {
+  for (let looks = 0; looks < LOOKS; looks++) if (lists.areDone) return;
+  join(tid);
 }
 
 /** As pthread_join(3). */

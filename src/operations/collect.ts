@@ -173,6 +173,7 @@ export class CollectedTree implements Disposable {
       pidfd: this.#hold(sys.pidfd_open(living, first.isLeader ? 0 : PIDFD_THREAD)),
     };
     supportedMappings(process, this.#context);
+    this.#context.files.expect(process);
     const pagemap = this.#hold(sys.openat(AT_FDCWD, `/proc/${living}/pagemap`, O.O_CLOEXEC, 0));
     return { ids, first, process, pagemap };
   }
@@ -196,6 +197,7 @@ export class CollectedTree implements Disposable {
 
   #collectProcess({ ids, first, process, pagemap, foothold, inside }: EnteredProcess, answers: Answers): void {
     const { core, mm } = this.#collectLeader(process, first, inside, answers);
+    this.#context.files.lookFromInside(process, ids.filesId, inside);
     // Its other threads work in the same area.
     inside[Symbol.dispose]();
     for (const thread of process.threads)

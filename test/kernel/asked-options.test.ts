@@ -22,8 +22,10 @@ import { asFd } from "../../src/kernel/brand.js";
 import { SyscallError } from "../../src/kernel/errno.js";
 import { OptionRing, RING_ENTRIES } from "../../src/kernel/option-ring.js";
 import { own } from "../../src/kernel/own-fd.js";
+import { Scope } from "../../src/kernel/scope.js";
 import { writeInteger } from "../../src/kernel/socket-options.js";
 import { sys } from "../../src/kernel/syscalls.js";
+import { share } from "../../src/kernel/thread.js";
 
 const general: SocketOption[] = [
   { level: SOL_SOCKET, name: SO_DOMAIN },
@@ -121,4 +123,27 @@ test("a word beyond those that the kernel gave is not taken for a zero", () => {
     socket.fd,
   );
   assert.deepEqual([short.integer(0), short.integer(0, 1)], [SOCK.SOCK_STREAM, undefined]);
+});
+
+test("sockets that are asked ahead say what each says by itself, until that is forgotten", () => {
+  using scope = new Scope();
+  const sockets = Array.from({ length: 70 }, () => scope.use(own(sys.socket(AF_INET, SOCK.SOCK_STREAM, 0))).fd);
+  const [first = assert.fail()] = sockets;
+  for (const [index, socket] of sockets.entries()) writeInteger(socket, SOL_SOCKET, SO_PRIORITY, index % 7);
+  const [alone, asking] = [new Asking(LISTS, undefined), new Asking(LISTS, undefined)];
+  const place = general.findIndex(({ name }) => name === SO_PRIORITY);
+  const priorities = () => sockets.map((socket) => asking.ask(socket).general.integer(place));
+  for (let time = 0; time < 3; time++) {
+    share(asking.foresee(sockets)).finish();
+    for (const socket of sockets) {
+      const [expected, found] = [alone.ask(socket), asking.ask(socket)];
+      for (const name of NAMES) assert.deepEqual(found[name].copy(), expected[name].copy());
+    }
+    const before = priorities();
+    writeInteger(first, SOL_SOCKET, SO_PRIORITY, 3);
+    assert.deepEqual(priorities(), before);
+    asking.forget();
+    assert.deepEqual(priorities(), [3, ...before.slice(1)]);
+    writeInteger(first, SOL_SOCKET, SO_PRIORITY, 0);
+  }
 });

@@ -2,12 +2,14 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { test } from "node:test";
 import { W } from "../../src/kernel/abi/process.js";
 import { runApart } from "../../src/kernel/apart.js";
-import { begin, failureOf, prepared, RepeatedCalls, runTogether } from "../../src/kernel/batch.js";
+import { failureOf, prepared, RepeatedCalls, runShared, runTogether } from "../../src/kernel/batch.js";
 import { asFd, asPid } from "../../src/kernel/brand.js";
 import { sys } from "../../src/kernel/syscalls.js";
+import { share } from "../../src/kernel/thread.js";
 
 const nobody = asFd(1_000_000);
 
@@ -25,23 +27,29 @@ for (const [name, run] of [
     assert.deepEqual(runTogether([prepared.close(asFd(Number(pidfd)))]), [0n]);
   });
 
-test("calls that are begun have each their own result, and those made meanwhile theirs", () => {
-  const nothing = new Uint8Array(8);
-  const calls = [prepared.poll(nothing, 0, 20), prepared.close(nobody), prepared.pidfd_open(asPid(process.pid), 0)];
-  const end = begin(calls);
-  const [ours = -1n] = runTogether([prepared.pidfd_open(asPid(process.pid), 0)]);
-  const [waited, failed = 0n, theirs = -1n] = end();
-  assert.equal(waited, 0n);
-  assert.equal(failureOf(calls[1] ?? assert.fail(), failed)?.errno, "EBADF");
+test("lists that are shared with a thread have each their own results", () => {
+  const pidfds = Array.from({ length: 200 }, () => prepared.pidfd_open(asPid(process.pid), 0));
+  const [failed = [], opened = []] = runShared([[prepared.close(nobody), prepared.close(nobody)], pidfds]);
+  assert.deepEqual(failed, [-9n, -9n]);
   // The descriptors are of one table, whichever thread made them.
-  assert.notEqual(ours, theirs);
-  assert.deepEqual(runTogether([ours, theirs].map((fd) => prepared.close(asFd(Number(fd))))), [0n, 0n]);
+  assert.equal(new Set(opened).size, pidfds.length);
+  assert.deepEqual(
+    runTogether(opened.map((fd) => prepared.close(asFd(Number(fd))))),
+    pidfds.map(() => 0n),
+  );
 });
 
-test("a thread that made calls is gone soon after they have ended", () => {
+test("a thread that makes calls does so while we go on, and is gone soon after", () => {
   const threads = () => readdirSync("/proc/self/task").length;
   const before = threads();
-  for (let time = 0; time < 20; time++) begin([prepared.close(nobody)])();
+  const calls = new RepeatedCalls(Array.from({ length: 300 }, () => prepared.close(nobody)));
+  for (let time = 0; time < 20; time++) {
+    const sharing = share([calls.part(0, 200)]);
+    if (availableParallelism() > 1) while (!sharing.isDone) sys.sched_yield();
+    assert.notEqual(calls.result(200), -9);
+    sharing.finish();
+    assert.equal(calls.result(199), -9);
+  }
   while (threads() > before) sys.sched_yield();
 });
 

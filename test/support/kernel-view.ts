@@ -40,7 +40,10 @@ export function kernelView(pid: Pid) {
   return {
     ...ofProcess(pid),
     mappings: mappingsOf(pid, objects),
-    files: listFds(pid).map((fd) => [fd, objects.name(readFdLink(pid, fd)), fdinfoOf(readFdinfo(pid, fd))]),
+    files: listFds(pid).map((fd) => {
+      const link = readFdLink(pid, fd);
+      return [fd, objects.name(link), fdinfoOf(readFdinfo(pid, fd), link?.startsWith("socket:") === true)];
+    }),
     links: ["cwd", "root", "exe"].map((name) => `${name} -> ${readProcLink(pid, name)}`),
     limits: readLimits(pid),
     timers: readTimers(pid),
@@ -131,17 +134,20 @@ function showMapping(mapping: Mapping, objects: Objects): string {
 /** Lines of fdinfo that count time or number objects. */
 const VOLATILE_LINES = ["eventfd-id", "map_id", "it_value", "scm_fds", "ticks"];
 
-function fdinfoOf(fdinfo: Fdinfo | undefined) {
+function fdinfoOf(fdinfo: Fdinfo | undefined, isSocket: boolean) {
   if (fdinfo === undefined) return undefined;
   const lines = [...fdinfo.fields].filter(([key]) => !VOLATILE_LINES.includes(key));
-  const fields = lines.map(([key, values]) => [key, values.map((value) => stableValue(key, value)).sort()]);
+  const fields = lines.map(([key, values]) => [key, values.map((value) => stableValue(key, value, isSocket)).sort()]);
   return { position: fdinfo.position, flags: fdinfo.flags.toString(8), fields };
 }
 
-function stableValue(key: string, value: string): string {
+function stableValue(key: string, value: string, isSocket: boolean): string {
   // Epoll shows the inode behind each descriptor; a lock begins with its place in the list of all locks.
   if (key === "tfd") return value.replace(/ino:\S+ sdev:\S+/, "");
   // A deleted file comes back as another inode.
   if (key === "inotify") return value.replace(/ino:\S+|f_handle:\S+/g, "");
-  return key === "lock" ? value.replace(/^\d+: /, "") : value;
+  if (key !== "lock") return value;
+  const lock = value.replace(/^\d+: /, "");
+  // So does a socket.
+  return isSocket ? lock.replace(/ \S+:\S+:\d+ /, " ") : lock;
 }

@@ -64,7 +64,7 @@ function normal(text: string, jumpBytes: number): string {
   return plain.replace(/0x[0-9a-f]+/g, (number) => String(BigInt.asIntN(64, BigInt(number))));
 }
 
-for (const name of ["kernel/batch", "kernel/call", "kernel/call-list", "kernel/cpuid", "tracee/stub"]) {
+for (const name of ["kernel/call", "kernel/call-list", "kernel/cpuid", "kernel/list-code", "tracee/stub"]) {
   const path = `src/${name}.ts`;
   test(`every line of machine code in ${path} is what it says`, () => {
     const lines = commented(path);

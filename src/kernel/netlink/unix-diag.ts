@@ -83,24 +83,30 @@ export class UnixDiag implements Disposable {
   }
 }
 
+const NONE = new Uint8Array();
+
 /** The body of an answer: unix_diag_msg and its attributes. */
 export function decodeAnswer(body: Uint8Array): UnixSocketState {
   const { udiag_state, udiag_type } = unix_diag_msg.decode(body);
   const attributes = attributesIn(body.subarray(unix_diag_msg.sizeBytes));
-  const numbers = (type: number) => {
-    const value = attributes.get(type) ?? new Uint8Array();
-    const view = new DataView(value.buffer, value.byteOffset, value.byteLength);
-    return Array.from({ length: value.byteLength >> 2 }, (_, index) => view.getUint32(index * 4, true));
+  const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
+  /** Undefined: the attribute is not there, or shorter. */
+  const number = (type: number, index: number) => {
+    const value = attributes.get(type);
+    if (value === undefined || value.byteLength < (index + 1) * 4) return undefined;
+    return view.getUint32(value.byteOffset - body.byteOffset + index * 4, true);
   };
-  const [receiveQueue = 0, sendQueue = 0] = numbers(UNIX_DIAG.RQLEN);
+  const waiting: number[] = [];
+  for (let one = number(UNIX_DIAG.ICONS, 0); one !== undefined; one = number(UNIX_DIAG.ICONS, waiting.length))
+    waiting.push(one);
   return {
     state: udiag_state,
     type: udiag_type,
-    name: attributes.get(UNIX_DIAG.NAME)?.slice() ?? new Uint8Array(),
-    peer: numbers(UNIX_DIAG.PEER)[0],
-    waiting: numbers(UNIX_DIAG.ICONS),
-    receiveQueue,
-    sendQueue,
+    name: attributes.get(UNIX_DIAG.NAME)?.slice() ?? NONE,
+    peer: number(UNIX_DIAG.PEER, 0),
+    waiting,
+    receiveQueue: number(UNIX_DIAG.RQLEN, 0) ?? 0,
+    sendQueue: number(UNIX_DIAG.RQLEN, 1) ?? 0,
     shutdown: attributes.get(UNIX_DIAG.SHUTDOWN)?.[0] ?? 0,
   };
 }

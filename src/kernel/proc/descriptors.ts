@@ -1,6 +1,6 @@
 // What the kernel tells of all the descriptors of a process, each call made for many of them in one step (batch.ts): pidfd_getfd(2), proc_pid_fd(5),
-// proc_pid_fdinfo(5), fstat(2), fcntl(2).
-import { F_GETOWN_EX, F_GETSIG, f_owner_ex, O } from "../abi/fcntl.js";
+// fstat(2), fcntl(2); fdinfos.ts has proc_pid_fdinfo(5).
+import { F_GETFL, F_GETOWN_EX, F_GETSIG, f_owner_ex, O } from "../abi/fcntl.js";
 import { SO_DOMAIN, SO_PROTOCOL, SO_TYPE, SOL_SOCKET, type SocketKind } from "../abi/socket.js";
 import { type PreparedCall, prepared, RepeatedCalls } from "../batch.js";
 import { AT_FDCWD, asFd, asTargetFd, type Fd, type Pid, type TargetFd } from "../brand.js";
@@ -9,7 +9,8 @@ import { closeAll, own } from "../own-fd.js";
 import { Scope } from "../scope.js";
 import { isSameInode, isSocketIn, STAT_WORDS, type Stat, statIn } from "../stat.js";
 import { sys } from "../syscalls.js";
-import { type Fdinfo, fdinfoIn, readFdinfo, readFdLink } from "./fdinfo.js";
+import { type Fdinfo, readFdLink } from "./fdinfo.js";
+import { type Described, Fdinfos, type QuickLook } from "./fdinfos.js";
 
 export interface SeenDescriptor {
   readonly targetFd: TargetFd;
@@ -27,7 +28,22 @@ export interface SeenDescriptor {
   readonly isOwned: boolean;
 }
 
-/** How many are asked for at the same time: as many duplicates are open, and descriptors of fdinfo. */
+/** A socket that is about to be looked at. */
+export interface SeenSocket {
+  /** Ours, as that of SeenDescriptor. */
+  readonly duplicate: Fd;
+  readonly inode: bigint;
+  readonly kind: SocketKind;
+}
+
+/** What the caller of seenDescriptors has to it. */
+export interface Look {
+  readonly quick?: QuickLook | undefined;
+  /** Told of some sockets before the first of them is looked at; what it gives is disposed when all of these have been. */
+  readonly foresee?: (sockets: readonly SeenSocket[]) => Disposable;
+}
+
+/** How many are asked for at the same time: as many duplicates are open, and for a moment as many descriptors of fdinfo. */
 const AT_ONCE = 64;
 /** What is longer is read by itself. */
 const ROOM_BYTES = 512;
@@ -46,6 +62,7 @@ export function* seenDescriptors(
   pid: Pid,
   pidfd: Fd,
   fds: readonly TargetFd[],
+  { quick, foresee }: Look = {},
 ): Generator<{ readonly targetFd: TargetFd; look(): SeenDescriptor }> {
   using scope = new Scope();
   const rows = free.pop() ?? new Rows();
@@ -56,7 +73,8 @@ export function* seenDescriptors(
   const infos = scope.use(directory(`/proc/${pid}/fdinfo`));
   for (let from = 0; from < fds.length; from += AT_ONCE) {
     const some = fds.slice(from, from + AT_ONCE);
-    using _open = rows.open({ pid, pidfd, links: links.fd, infos: infos.fd }, some);
+    using _open = rows.open({ pid, pidfd, links: links.fd, infos: infos.fd, quick }, some);
+    using _foreseen = foresee?.(rows.sockets());
     for (const [row, targetFd] of some.entries()) yield { targetFd, look: () => rows.seen(row) };
   }
 }
@@ -69,10 +87,10 @@ interface Table {
   /** Our own /proc/PID/fd, the target's /proc/PID/fdinfo. */
   readonly links: Fd;
   readonly infos: Fd;
+  readonly quick: QuickLook | undefined;
 }
 
-const finding = { getfd: 0, openInfo: 1, calls: 2 };
-const asking = { fstat: 0, read: 1, getsig: 2, getown: 3, calls: 4 };
+const asking = { fstat: 0, getflags: 1, getsig: 2, getown: 3, calls: 4 };
 const naming = { readlink: 0, statAt: 1, calls: 2 };
 const KIND = [SO_DOMAIN, SO_TYPE, SO_PROTOCOL];
 
@@ -80,7 +98,7 @@ const KIND = [SO_DOMAIN, SO_TYPE, SO_PROTOCOL];
 class Rows {
   readonly #numbers = Buffer.alloc(AT_ONCE * NUMBER_BYTES);
   readonly #links = Buffer.alloc(AT_ONCE * ROOM_BYTES);
-  readonly #infos = Buffer.alloc(AT_ONCE * ROOM_BYTES);
+  readonly #infos = new Fdinfos(AT_ONCE);
   /** Struct f_owner_ex: type and pid, both 0 where nobody was set. */
   readonly #owners = new Int32Array(AT_ONCE * OWNER_WORDS);
   /** In turn: of a descriptor, and of the path that a link is. */
@@ -97,6 +115,7 @@ class Rows {
   readonly #namedAt = new Map<number, number>();
   #table: Table | undefined;
   #fds: readonly TargetFd[] = [];
+  #described: readonly (Described & { readonly stat: Stat })[] = [];
 
   constructor() {
     const nobody = asFd(-1);
@@ -104,15 +123,12 @@ class Rows {
       new RepeatedCalls(Array.from({ length: AT_ONCE }, (_, row) => calls(row)).flat());
     const stats = new Uint8Array(this.#stats.buffer);
     const statBytes = STAT_WORDS * 8;
-    this.#find = all((row) => {
-      const number = part(this.#numbers, row, NUMBER_BYTES);
-      return [prepared.pidfd_getfd(nobody, asTargetFd(-1), 0), prepared.openat(nobody, number, O.O_CLOEXEC, 0)];
-    });
+    this.#find = all(() => [prepared.pidfd_getfd(nobody, asTargetFd(-1), 0)]);
     this.#ask = all((row) => {
       const owner = new Uint8Array(this.#owners.buffer, row * f_owner_ex.sizeBytes, f_owner_ex.sizeBytes);
       return [
         prepared.fstat(nobody, part(stats, row * 2, statBytes)),
-        prepared.read(nobody, part(this.#infos, row, ROOM_BYTES), ROOM_BYTES),
+        prepared.fcntlSet(nobody, F_GETFL, 0),
         prepared.fcntlSet(nobody, F_GETSIG, 0),
         prepared.fcntlInto(nobody, F_GETOWN_EX, owner),
       ];
@@ -139,31 +155,34 @@ class Rows {
     this.#table = table;
     this.#fds = fds;
     for (let row = 0; row < fds.length; row++) {
-      const fd = fds[row] ?? -1;
-      this.#nameNumber(row, fd);
-      const call = row * finding.calls;
-      this.#find.aim(call + finding.getfd, 0, table.pidfd);
-      this.#find.aim(call + finding.getfd, 1, fd);
-      this.#find.aim(call + finding.openInfo, 0, table.infos);
+      this.#find.aim(row, 0, table.pidfd);
+      this.#find.aim(row, 1, fds[row] ?? -1);
     }
-    this.#find.run(fds.length * finding.calls);
-    const scope = new Scope();
-    scope.defer(() => this.#closeAll());
-    // Each link ends with a NUL.
-    this.#links.fill(0);
-    for (let row = 0; row < fds.length; row++) {
-      const duplicate = this.#found(row, finding.getfd);
-      const info = this.#found(row, finding.openInfo);
-      const call = row * asking.calls;
-      this.#ask.aim(call + asking.fstat, 0, duplicate);
-      this.#ask.aim(call + asking.read, 0, info);
-      this.#ask.aim(call + asking.getsig, 0, duplicate);
-      this.#ask.aim(call + asking.getown, 0, duplicate);
+    this.#find.run(fds.length);
+    try {
+      this.#askAll(table);
+    } catch (error) {
+      this.#closeAll();
+      throw error;
     }
-    this.#ask.run(fds.length * asking.calls);
+    return { [Symbol.dispose]: () => this.#closeAll() };
+  }
+
+  #askAll(table: Table): void {
+    const count = this.#fds.length;
+    for (let row = 0; row < count; row++)
+      for (let call = 0; call < asking.calls; call++)
+        this.#ask.aim(row * asking.calls + call, 0, this.#find.result(row));
+    this.#ask.run(count * asking.calls);
+    this.#described = this.#fds.map((targetFd, row) => ({
+      targetFd,
+      duplicate: asFd(this.#find.result(row)),
+      flags: this.#answer(row, asking.getflags),
+      stat: statIn(this.#stats, row * 2 * STAT_WORDS),
+    }));
+    this.#infos.look(table.pid, table.infos, this.#described, table.quick);
     this.#askSockets();
     this.#nameOthers(table);
-    return scope;
   }
 
   /** The entry of a directory below /proc/PID. */
@@ -178,7 +197,7 @@ class Rows {
       if (this.#answer(row, asking.fstat) !== 0 || !isSocketIn(this.#stats, row * 2 * STAT_WORDS)) continue;
       const at = this.#socketAt.size * KIND.length;
       this.#socketAt.set(row, at);
-      for (const index of KIND.keys()) this.#askKinds.aim(at + index, 0, this.#found(row, finding.getfd));
+      for (const index of KIND.keys()) this.#askKinds.aim(at + index, 0, this.#find.result(row));
     }
     this.#askKinds.run(this.#socketAt.size * KIND.length);
     // The file of one, held with O_PATH, is none.
@@ -187,14 +206,24 @@ class Rows {
 
   #nameOthers({ links }: Table): void {
     this.#namedAt.clear();
+    // Each link ends with a NUL.
+    this.#links.fill(0);
     for (const row of this.#fds.keys()) {
       if (this.#socketAt.has(row)) continue;
       const at = this.#namedAt.size * naming.calls;
       this.#namedAt.set(row, at);
       this.#name.aim(at + naming.readlink, 0, links);
-      this.#nameNumber(this.#namedAt.size - 1, this.#found(row, finding.getfd));
+      this.#nameNumber(this.#namedAt.size - 1, this.#find.result(row));
     }
     this.#name.run(this.#namedAt.size * naming.calls);
+  }
+
+  sockets(): SeenSocket[] {
+    return [...this.#socketAt.keys()].flatMap((row) => {
+      const [kind, described] = [this.#socket(row), this.#described[row]];
+      if (kind === undefined || described === undefined) return [];
+      return [{ duplicate: described.duplicate, inode: described.stat.ino, kind }];
+    });
   }
 
   #socket(row: number): SocketKind | undefined {
@@ -205,29 +234,24 @@ class Rows {
   }
 
   #closeAll(): void {
-    const opened = [...this.#fds.keys()].flatMap((row) =>
-      [finding.getfd, finding.openInfo].map((call) => this.#found(row, call)),
-    );
+    const opened = Array.from(this.#fds, (_, row) => this.#find.result(row));
     this.#fds = [];
     closeAll(opened.filter((fd) => fd >= 0).map(asFd));
   }
 
-  #found = (row: number, call: number): number => this.#find.result(row * finding.calls + call);
-
   seen(row: number): SeenDescriptor {
     const table = this.#table;
-    const targetFd = this.#fds[row];
-    if (table === undefined || targetFd === undefined) throw new RangeError(`descriptor ${row} was not asked for`);
-    const duplicate = this.#found(row, finding.getfd);
+    const described = this.#described[row];
+    if (table === undefined || described === undefined) throw new RangeError(`descriptor ${row} was not asked for`);
+    const { targetFd, duplicate, stat } = described;
     if (duplicate < 0) throw new SyscallError("pidfd_getfd", -duplicate, [`${table.pidfd}`, `${targetFd}`, "0"]);
     const found = this.#answer(row, asking.fstat);
     if (found < 0) throw new SyscallError("fstat", -found, [`${duplicate}`]);
-    const stat = statIn(this.#stats, row * 2 * STAT_WORDS);
     return {
       targetFd,
-      duplicate: asFd(duplicate),
+      duplicate,
       link: this.#link(table.pid, row, targetFd, stat),
-      fdinfo: this.#fdinfo(table.pid, row, targetFd),
+      fdinfo: this.#infos.at(row),
       stat,
       socket: this.#socket(row),
       isAtLink: this.#isAtLink(row, stat),
@@ -242,12 +266,6 @@ class Rows {
     if (!isWhole(length)) return readFdLink(pid, targetFd);
     const at = (named / naming.calls) * ROOM_BYTES;
     return this.#links.toString("utf8", at, at + length);
-  }
-
-  #fdinfo(pid: Pid, row: number, targetFd: TargetFd): Fdinfo | undefined {
-    const length = this.#answer(row, asking.read);
-    if (!isWhole(length)) return readFdinfo(pid, targetFd);
-    return fdinfoIn(this.#infos.subarray(row * ROOM_BYTES, row * ROOM_BYTES + length));
   }
 
   #isAtLink(row: number, { mode }: Stat): boolean | undefined {

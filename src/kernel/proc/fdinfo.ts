@@ -1,5 +1,6 @@
 // What the kernel shows of one descriptor: proc_pid_fdinfo(5); fs/proc/fd.c:seq_show, then each file's own show_fdinfo.
 import { asTargetFd, type Pid, type TargetFd } from "../brand.js";
+import { statAt } from "../stat.js";
 import { listProc, ProcFormatError, readProcLink, readProcRecord } from "./read.js";
 
 export interface Fdinfo {
@@ -26,6 +27,9 @@ export function readFdinfo(pid: Pid, targetFd: TargetFd): Fdinfo | undefined {
 export function listFds(pid: Pid): TargetFd[] {
   return (listProc(pid, "fd") ?? []).map(asTargetFd);
 }
+
+/** How many there are; 0 when it is gone, and before kernel 6.2: fs/proc/fd.c, proc_fd_getattr(). */
+export const countFds = (pid: Pid): number => Number(statAt(`/proc/${pid}/fd`)?.size ?? 0n);
 
 /** What the descriptor is open on, as the kernel names it; undefined: it is gone. */
 export function readFdLink(pid: Pid, targetFd: TargetFd): string | undefined {

@@ -19,6 +19,8 @@ export interface TaskStatus {
   readonly uids: Ids;
   readonly gids: Ids;
   readonly groups: readonly number[];
+  /** How many descriptors its table has room for. */
+  readonly fdSize: number;
   /** Its pid in each pid namespace that it is in, ours first, its own last. */
   readonly nsPids: readonly number[];
   /** Kernel thread; shown since kernel 6.9. */
@@ -91,6 +93,7 @@ export function parseStatus(text: string): TaskStatus {
     uids: rows.ids("Uid"),
     gids: rows.ids("Gid"),
     groups: rows.numbers("Groups"),
+    fdSize: rows.number("FDSize", "0"),
     nsPids: rows.numbers("NSpid"),
     threads: rows.number("Threads", "1"),
     sigQ: rows.pair("SigQ"),

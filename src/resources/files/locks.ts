@@ -52,8 +52,16 @@ export class FileLocks {
 
   constructor(private readonly context: DumpContext) {}
 
+  /** Sockets: who has locks on files of very many descriptors is known a little later, and hardly anyone locks a socket. */
+  readonly #later: (() => void)[] = [];
+
   /** `filesId`: of the table that has it; absent: the file is on its way in a socket. */
   note(file: OpenFile, fileId: number, filesId?: number): void {
+    if (file.socket === undefined) this.#note(file, fileId, filesId);
+    else this.#later.push(() => this.#note(file, fileId, filesId));
+  }
+
+  #note(file: OpenFile, fileId: number, filesId?: number): void {
     for (const line of file.fdinfo?.fields.get("lock") ?? []) {
       const lock = this.#parse(file, line);
       // A POSIX lock is of a descriptor table, all others are of the open file: whoever inherited it may take it again.
@@ -84,8 +92,9 @@ export class FileLocks {
     return { flag, type: types[type] | breaking, start: BigInt(start), len };
   }
 
-  /** filelocks.img. */
+  /** filelocks.img, when all have been noted. Refuses what `note` refuses. */
   write(): void {
+    for (const note of this.#later.splice(0)) this.context.attempt(note);
     for (const [key, { subject }] of this.#inFlight) {
       if (this.#found.has(key)) continue;
       throw refuseFile(subject, "a lock is held on a file on its way in a socket", "have the program receive it");

@@ -15,21 +15,30 @@ import { O } from "../../kernel/abi/fcntl.js";
 import { KCMP } from "../../kernel/abi/process.js";
 import { asPid, asTargetFd, type Fd, type TargetFd } from "../../kernel/brand.js";
 import { own } from "../../kernel/own-fd.js";
-import { type SeenDescriptor, seenDescriptors } from "../../kernel/proc/descriptors.js";
-import { listFds } from "../../kernel/proc/fdinfo.js";
+import { type SeenDescriptor, type SeenSocket, seenDescriptors } from "../../kernel/proc/descriptors.js";
+import { countFds, listFds } from "../../kernel/proc/fdinfo.js";
+import type { QuickLook } from "../../kernel/proc/fdinfos.js";
+import { LockedInodes } from "../../kernel/proc/locks.js";
 import type { Stat } from "../../kernel/stat.js";
 import { sys } from "../../kernel/syscalls.js";
 import type { Subject } from "../../report/error.js";
+import { type DescriptorFlags, descriptorFlags } from "../../tracee/descriptor-flags.js";
+import type { Inside } from "../../tracee/inside.js";
 import { type AnyFileKind, type AnyKind, modeOf, recognise } from "../index.js";
 import type { Descriptor, DumpContext, DumpedProcess, FileRegister, OpenFile } from "../kind.js";
 import { collectOwner, NO_OWNER } from "./common.js";
 import { FileLocks } from "./locks.js";
 import { refuseFile } from "./refuse.js";
 import { regular } from "./regular/regular.js";
+import { askAhead } from "./sockets/ahead.js";
 import { familyOf } from "./sockets/families.js";
 import { isTerminal } from "./tty/devices.js";
 
 const FD_CLOEXEC = 1;
+/** Of a process: from here on it is worth to ask in a way that costs some milliseconds by itself. */
+const MANY = 1000;
+/** A table may have room for so many descriptors to each that is in it. */
+const MOST_SPARSE = 4;
 
 /** A descriptor, in whichever process. */
 interface Held extends Pick<Descriptor, "pid" | "fd"> {
@@ -54,9 +63,29 @@ export class FileTable implements FileRegister {
   /** Mapped files, directories and the like, of which only the inode counts. */
   readonly #inodes = new Map<string, number>();
   readonly #tables = new Set<number>();
+  /** By table, where it has very many descriptors: what is known of them. */
+  readonly #looked = new Map<number, QuickLook & DescriptorFlags>();
+  #locked: LockedInodes | undefined;
   #lastId = 0;
 
   constructor(private readonly context: () => DumpContext) {}
+
+  /** Is told of all processes before the first is collected: what is to be known of very many descriptors takes a while. */
+  expect({ living, status }: DumpedProcess): void {
+    const { options, scope } = this.context();
+    // An external file is named by the number of its mount, which fdinfo alone has.
+    if (this.#locked !== undefined || options.external.length > 0) return;
+    if (status.fdSize < MANY || countFds(living) < MANY) return;
+    this.#locked = LockedInodes.begin();
+    if (this.#locked !== undefined) scope.use(this.#locked);
+  }
+
+  /** `inside`: a thread that the table is of. */
+  lookFromInside({ living, status }: DumpedProcess, filesId: number, inside: Inside): void {
+    const locked = this.#locked;
+    if (locked === undefined || this.#tables.has(filesId) || status.fdSize > countFds(living) * MOST_SPARSE) return;
+    this.#looked.set(filesId, { locked, ...descriptorFlags(inside, status.fdSize) });
+  }
 
   /** Writes fdinfo-`filesId`.img unless a task that shares the table came before. Result: how many descriptors are in it. */
   collectDescriptors(process: DumpedProcess, filesId: number): number {
@@ -65,11 +94,21 @@ export class FileTable implements FileRegister {
     const { attempt } = this.context();
     const entries: FdinfoEntry[] = [];
     const { living, pidfd } = process;
-    for (const { look } of seenDescriptors(living, pidfd, listFds(living)))
+    const quick = this.#looked.get(filesId);
+    for (const { look } of seenDescriptors(living, pidfd, quick?.fds ?? listFds(living), {
+      quick,
+      foresee: this.#foresee,
+    }))
       attempt(() => entries.push(this.#collectDescriptor(process, look(), filesId)));
     this.context().images.writeLater("fdinfo", filesId, entries);
     return entries.length;
   }
+
+  readonly #foresee = (sockets: readonly SeenSocket[]): Disposable =>
+    askAhead(
+      sockets.filter(({ inode }) => !this.#known.has(inode)),
+      this.context(),
+    );
 
   #collectDescriptor(process: DumpedProcess, seen: SeenDescriptor, filesId: number): FdinfoEntry {
     const { pid, living, comm } = process;

@@ -7,7 +7,7 @@ import { Buffer } from "node:buffer";
 import type { PageRange } from "../../images/pages/read.js";
 import { PAGE_SIZE } from "../../kernel/abi/mman.js";
 import { UIO_MAXIOV } from "../../kernel/abi/uio.js";
-import { begin, type PreparedCall, prepared, runTogether } from "../../kernel/batch.js";
+import { type PreparedCall, prepared, runShared } from "../../kernel/batch.js";
 import type { Fd } from "../../kernel/brand.js";
 import { addressOf } from "../../kernel/call.js";
 import { unless } from "../../kernel/errno.js";
@@ -81,14 +81,17 @@ const continues = ({ fd, fileOffset, lengthBytes, remote }: Run, nextFd: Fd, nex
 /** Result: how many bytes that were. */
 function writeRuns(task: Tracee, runs: readonly Run[]): number {
   buffers ??= [Buffer.allocUnsafeSlow(BUFFER_BYTES), Buffer.allocUnsafeSlow(BUFFER_BYTES)];
-  const [ours, seconds] = buffers;
+  const [one, other] = buffers;
   const half = runs.length < MANY_RUNS ? runs.length : runs.length >> 1;
-  const end = begin(runs.slice(half).flatMap((run) => callsFor(task, run, seconds)));
-  const results = [...runTogether(runs.slice(0, half).flatMap((run) => callsFor(task, run, ours))), ...end()];
+  const halves = [
+    runs.slice(0, half).flatMap((run) => callsFor(task, run, one)),
+    runs.slice(half).flatMap((run) => callsFor(task, run, other)),
+  ];
+  const results = runShared(halves).flat();
   let bytes = 0;
   for (const [index, run] of runs.entries()) {
     const lengthBytes = BigInt(run.lengthBytes);
-    if (results[index * 2] !== lengthBytes || results[index * 2 + 1] !== lengthBytes) writeOne(task, run, ours);
+    if (results[index * 2] !== lengthBytes || results[index * 2 + 1] !== lengthBytes) writeOne(task, run, one);
     bytes += run.lengthBytes;
   }
   return bytes;

@@ -54,6 +54,7 @@ test("the lines of status are those of the man page", () => {
     uids: [1000, 0, 1000, 0],
     gids: [100, 101, 102, 103],
     groups: [4, 24, 1000],
+    fdSize: 256,
     nsPids: [7537, 4],
     kthread: false,
     threads: 2,

@@ -1,5 +1,7 @@
 /* flock(2), POSIX and OFD locks, also of a child that inherited the file; leases, also those that somebody waits for. */
 #include "program.h"
+#include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/file.h>
 
 static int make(const char *name)
@@ -58,11 +60,36 @@ static pid_t asked_by_child(int file, off_t at)
 	return WEXITSTATUS(status);
 }
 
-int main(void)
+/* So many descriptors that a dump asks for them in another way. */
+static void fill_table(const char *path, int count)
 {
+	struct rlimit limit;
+	must(getrlimit(RLIMIT_NOFILE, &limit));
+	limit.rlim_cur = limit.rlim_max < 4096 ? limit.rlim_max : 4096;
+	must(setrlimit(RLIMIT_NOFILE, &limit));
+	for (int number = 0; number < count; number++) must(open(path, O_RDONLY));
+}
+
+/* Nobody else can open a socket to try. */
+static int has_lock(int fd)
+{
+	char path[64], text[1024] = "";
+	snprintf(path, sizeof path, "/proc/self/fdinfo/%d", fd);
+	int info = must(open(path, O_RDONLY));
+	must(read(info, text, sizeof text - 1));
+	close(info);
+	return strstr(text, "FLOCK") != NULL;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc > 1) fill_table(argv[0], atoi(argv[1]));
 	int go[2], flocked = make("flocked"), shared = make("shared"), ranges = make("ranges"), owned = make("owned");
 	must(flock(flocked, LOCK_EX));
 	must(flock(shared, LOCK_SH));
+	int pair[2];
+	must(socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
+	must(flock(pair[0], LOCK_EX));
 	must(range(ranges, F_SETLK, F_WRLCK, 10, 5));
 	must(range(ranges, F_SETLK, F_RDLCK, 50, 0));
 	must(range(owned, F_OFD_SETLK, F_WRLCK, 20, 10));
@@ -90,6 +117,7 @@ int main(void)
 	prove("flock", lock_whole("flocked", LOCK_SH) == EWOULDBLOCK);
 	prove("shared", lock_whole("shared", LOCK_SH) == 0 && lock_whole("shared", LOCK_EX) == EWOULDBLOCK);
 	prove("range", asked_by_child(ranges, 10) && asked_by_child(ranges, 14) && asked_by_child(ranges, 99) && !asked_by_child(ranges, 9) && !asked_by_child(ranges, 15));
+	prove("socket", has_lock(pair[0]) && !has_lock(pair[1]));
 	prove_equal("child", owner(ranges, 30), child);
 	int other = must(open("owned", O_RDWR));
 	prove("description", owner(other, 20) == -1 && owner(other, 29) == -1 && owner(other, 30) == 0 && range(owned, F_OFD_SETLK, F_WRLCK, 20, 10) == 0);

@@ -10,26 +10,30 @@ import { endingWith, roundTrip, startService } from "../../scenarios/round-trip.
 import { startProgram } from "../../support/program.js";
 import { provesAfterTrip } from "../../support/proofs.js";
 
-provesAfterTrip("file locks and leases", {
-  "file-locks": {
-    options: { fileLocks: true },
-    proves: {
-      flock: "a file that is locked as a whole stays locked against others",
-      shared: "a shared lock can be shared, no more",
-      inherited: "a lock that a child inherited with the file is the child's as well",
-      range: "a range that the process locked is locked, no byte around it",
-      child: "a range that a child locked through an inherited file is the child's",
-      description: "a range that belongs to the open file",
-      read: "a read lease is held",
-      write: "a write lease is held",
-      program: "a write lease on a program's file is held, nobody has looked into that",
-      breaking: "a lease that somebody waits for stays so",
-      downgrading: "a write lease that is to become a read lease stays so",
-      silent: "nobody is told of that twice",
-      number: "whoever breaks a lease is told of by the number of the descriptor",
-    },
-  },
-});
+const proves = {
+  flock: "a file that is locked as a whole stays locked against others",
+  socket: "a socket that is locked, as only the program itself can see, stays so",
+  shared: "a shared lock can be shared, no more",
+  inherited: "a lock that a child inherited with the file is the child's as well",
+  range: "a range that the process locked is locked, no byte around it",
+  child: "a range that a child locked through an inherited file is the child's",
+  description: "a range that belongs to the open file",
+  read: "a read lease is held",
+  write: "a write lease is held",
+  program: "a write lease on a program's file is held, nobody has looked into that",
+  breaking: "a lease that somebody waits for stays so",
+  downgrading: "a write lease that is to become a read lease stays so",
+  silent: "nobody is told of that twice",
+  number: "whoever breaks a lease is told of by the number of the descriptor",
+};
+
+for (const [title, arguments_] of [
+  ["", []],
+  [" of a program with very many descriptors", ["1100"]],
+] as const)
+  provesAfterTrip(`file locks and leases${title}`, {
+    "file-locks": { arguments: arguments_, options: { fileLocks: true }, proves },
+  });
 
 test("without --file-locks a held lock is refused by name", async () => {
   await using service = await startService();

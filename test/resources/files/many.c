@@ -4,7 +4,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 
-#define FILES 400
+#define FILES 800
 #define PAIRS 150
 #define OTHERS 40
 

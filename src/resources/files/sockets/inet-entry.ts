@@ -5,7 +5,12 @@ import { SOCK } from "../../../kernel/abi/socket.js";
 import { TCP_STATE } from "../../../kernel/abi/tcp.js";
 import type { InetAddress } from "../../../kernel/inet-address.js";
 
-export const wordsOf = ({ bytes }: InetAddress): number[] => [...new Uint32Array(bytes.slice().buffer)];
+export function wordsOf({ bytes }: InetAddress): number[] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const words: number[] = [];
+  for (let at = 0; at < bytes.byteLength; at += 4) words.push(view.getUint32(at, true));
+  return words;
+}
 
 /** Preconditions: the address has as many words as its family needs; validated. CRIU 0.1 wrote four for IPv4 too. */
 function addressIn(family: number, words: readonly number[], port: number): InetAddress {

@@ -4,22 +4,25 @@ import { type InetSkEntry, InetSkEntrySchema, SkShutdown } from "../../../images
 import { AF_INET, AF_INET6 } from "../../../kernel/abi/in.js";
 import { SOCK, type SocketKind } from "../../../kernel/abi/socket.js";
 import { TCP_STATE } from "../../../kernel/abi/tcp.js";
+import type { Fd } from "../../../kernel/brand.js";
 import { addressesIn, isUnspecified, showAddress, unspecified } from "../../../kernel/inet-address.js";
 import { interfaceName } from "../../../kernel/interface-name.js";
+import type { ListAt } from "../../../kernel/list-code.js";
 import { inetShutdowns } from "../../../kernel/netlink/inet-diag.js";
 import { readableWithin } from "../../../kernel/packets.js";
+import type { SeenSocket } from "../../../kernel/proc/descriptors.js";
 import { readSocketKind } from "../../../kernel/socket-options.js";
 import type { DumpContext, FileCommon, FileKind, OpenFile } from "../../kind.js";
 import { applyFlags } from "../common.js";
 import { refuseFile } from "../refuse.js";
 import { destinationOf, isConnection, wordsOf } from "./inet-entry.js";
-import { type InetAnswers, InetQuestions } from "./inet-questions.js";
+import { type InetAnswers, InetQuestions, keyOf } from "./inet-questions.js";
 import { RestoredInetSockets } from "./inet-restored.js";
 import { collectIpOptions, collectTcpOptions } from "./ip-options.js";
 import { isPlain, isQueueEmpty } from "./memory-info.js";
 import { Memberships } from "./multicast.js";
 import { collectSocketOptions } from "./options.js";
-import { checkProtocol } from "./protocols.js";
+import { checkProtocol, isKnown } from "./protocols.js";
 import { QueuePeek } from "./queue-peek.js";
 import { SocketQueues } from "./queues.js";
 import { TcpConnections } from "./tcp-connections.js";
@@ -89,8 +92,25 @@ export class InetSockets {
     return entry;
   }
 
+  /** Lists of calls that ask some sockets what `collect` will want to know: Asking.foresee. */
+  foresee(sockets: readonly SeenSocket[]): ListAt[] {
+    const byKind = new Map<InetQuestions, Fd[]>();
+    for (const { kind, duplicate } of sockets) {
+      if (!isKnown(kind)) continue;
+      const questions = this.#questionsTo(kind);
+      const those = byKind.get(questions) ?? [];
+      byKind.set(questions, those);
+      those.push(duplicate);
+    }
+    return [...byKind].flatMap(([questions, those]) => questions.foresee(those));
+  }
+
+  forget(): void {
+    for (const questions of this.#questions.values()) questions.forget();
+  }
+
   #questionsTo(kind: SocketKind): InetQuestions {
-    const key = `${kind.family} ${kind.type} ${kind.protocol}`;
+    const key = keyOf(kind);
     const questions = this.#questions.get(key) ?? new InetQuestions(kind);
     this.#questions.set(key, questions);
     return questions;

@@ -27,7 +27,7 @@ import {
   SOL_SOCKET,
   type SocketOption,
 } from "../../../kernel/abi/socket.js";
-import { type AskedOptions, askOptions } from "../../../kernel/asked-options.js";
+import { type AskedOptions, askOptions, type KnownOptions } from "../../../kernel/asked-options.js";
 import type { Fd } from "../../../kernel/brand.js";
 import { addressOf } from "../../../kernel/call.js";
 import { i32, i64, type ShapeOf, struct, u16, u64 } from "../../../kernel/declare/struct.js";
@@ -88,15 +88,21 @@ const COMPARED = [
 ];
 const nothing = new Uint8Array(timeval.sizeBytes);
 
-/** `asked`: the answers to `socketOptions`. */
+/** What sockets of a kind said last, and what that means: most of a program say the same. */
+const lastOf = new WeakMap<AskedOptions, { readonly known: KnownOptions; readonly entry: SkOptsEntry }>();
+
+/** `asked`: the answers to `socketOptions`. Nobody may change what this gives. */
 export function collectSocketOptions(
   file: OpenFile,
   asked: AskedOptions = askOptions(file.duplicate, socketOptions),
 ): SkOptsEntry {
+  const last = lastOf.get(asked);
+  if (last !== undefined && asked.equals(last.known)) return last.entry;
   const entry = entryIn(asked);
   const isProgram = asked.result(FILTER) === -errno.EACCES;
   const instructions = isProgram ? undefined : asked.isThere(FILTER) ? asked.lengthOf(FILTER) : 0;
   if (instructions !== 0) entry.soFilter = filterOf(file, instructions);
+  else lastOf.set(asked, { known: asked.copy(), entry });
   return entry;
 }
 

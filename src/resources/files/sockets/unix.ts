@@ -21,7 +21,9 @@ import {
   ucred,
 } from "../../../kernel/abi/socket.js";
 import type { AskedOptions } from "../../../kernel/asked-options.js";
+import type { ListAt } from "../../../kernel/list-code.js";
 import { UnixDiag, type UnixSocketState } from "../../../kernel/netlink/unix-diag.js";
+import type { SeenSocket } from "../../../kernel/proc/descriptors.js";
 import { StasisError, type Subject } from "../../../report/error.js";
 import type { DumpContext, FileCommon, FileKind, OpenFile } from "../../kind.js";
 import { applyFlags } from "../common.js";
@@ -119,6 +121,18 @@ export class UnixSockets {
     if (this.context.isRunning) return entry;
     if (mayHaveQueue(state)) this.#collectQueue(file, entry, state);
     return entry;
+  }
+
+  /** Lists of calls that ask some sockets what `collect` will want to know: Asking.foresee. */
+  foresee(sockets: readonly SeenSocket[]): ListAt[] {
+    return [SOCK.SOCK_STREAM, SOCK.SOCK_DGRAM, SOCK.SOCK_SEQPACKET].flatMap((type) => {
+      const those = sockets.filter(({ kind }) => kind.type === type).map(({ duplicate }) => duplicate);
+      return those.length === 0 ? [] : this.#questionsTo(type).foresee(those);
+    });
+  }
+
+  forget(): void {
+    for (const questions of this.#questions.values()) questions.forget();
   }
 
   #questionsTo(type: number): UnixQuestions {
