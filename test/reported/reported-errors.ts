@@ -143,7 +143,8 @@ export const reportedErrors: readonly Reported[] = [
     issues: [232, 1628],
     ours: 'Cannot dump pid PID "python3": it is not the leader of its session (N), so its session and terminal are outside of the tree; pass --shell-job, or start it with setsid',
     async provoke({ dump }) {
-      const child = `import os\npid = os.fork()\nif pid > 0: open("child", "w").write(str(pid))\n${READY}`;
+      // The parent alone says that it is ready, when it has written.
+      const child = `import os, signal\npid = os.fork()\nif pid == 0: signal.pause()\nopen("child", "w").write(str(pid))\n${READY}`;
       await using program = await python(child);
       return dump(Number(readFileSync(join(program.directory, "child"), "utf8")));
     },
