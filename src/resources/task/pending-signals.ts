@@ -38,6 +38,7 @@ export const sharedPendingSignals: TaskPart = {
   name: "pending signals of the process as a whole",
   of: "process",
   stage: "last",
+  limits: ["that it was continued is lost when its parent has not asked for that yet: wait(2), WCONTINUED"],
 
   collect({ tracee }, core) {
     if (core.tc !== undefined) core.tc.signalsS = queue(tracee, PTRACE_PEEKSIGINFO_SHARED);

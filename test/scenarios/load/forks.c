@@ -58,8 +58,8 @@ static void signalled(int seed)
 	int status;
 	must(kill(child, SIGSTOP));
 	expect(must(waitpid(child, &status, WUNTRACED)) == child && WIFSTOPPED(status) && WSTOPSIG(status) == SIGSTOP);
+	/* That it was continued is not waited for: a dump in between loses it, docs/support.md. */
 	must(kill(child, SIGCONT));
-	expect(must(waitpid(child, &status, WCONTINUED)) == child && WIFCONTINUED(status));
 	must(kill(child, SIGTERM));
 	status = status_of(child);
 	expect(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
