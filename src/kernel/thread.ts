@@ -18,7 +18,7 @@ const THREAD =
   CLONE.CLONE_CHILD_CLEARTID;
 const FUTEX_WAIT = 0;
 
-/** Of so many calls on, a thread is worth its making: that takes as long as some twenty of them. */
+/** From so many calls on a thread is worth its making: that takes as long as some twenty of them. */
 const MANY_CALLS = 128;
 
 /** Lists that are gone through by us and a thread. */

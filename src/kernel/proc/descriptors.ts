@@ -10,7 +10,7 @@ import { Scope } from "../scope.js";
 import { isSameInode, isSocketIn, STAT_WORDS, type Stat, statIn } from "../stat.js";
 import { sys } from "../syscalls.js";
 import { type Fdinfo, readFdLink } from "./fdinfo.js";
-import { type Described, Fdinfos, type QuickLook } from "./fdinfos.js";
+import { type Described, Fdinfos, NUMBER_BYTES, part, type QuickLook } from "./fdinfos.js";
 
 export interface SeenDescriptor {
   readonly targetFd: TargetFd;
@@ -47,8 +47,6 @@ export interface Look {
 const AT_ONCE = 64;
 /** What is longer is read by itself. */
 const ROOM_BYTES = 512;
-/** Ten digits and a NUL. */
-const NUMBER_BYTES = 12;
 const isWhole = (length: number): boolean => length >= 0 && length < ROOM_BYTES - 1;
 const OWNER_WORDS = f_owner_ex.sizeBytes / 4;
 const S_IFMT = 0o170000n;
@@ -285,5 +283,3 @@ class Rows {
 
   #answer = (row: number, call: number): number => this.#ask.result(row * asking.calls + call);
 }
-
-const part = (bytes: Uint8Array, row: number, size: number) => bytes.subarray(row * size, (row + 1) * size);

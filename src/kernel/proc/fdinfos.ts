@@ -31,7 +31,7 @@ export interface Described {
 /** What is longer is read by itself. */
 const ROOM_BYTES = 512;
 /** Ten digits and a NUL. */
-const NUMBER_BYTES = 12;
+export const NUMBER_BYTES = 12;
 const S_IFMT = 0o170000n;
 const S_IFREG = 0o100000n;
 const S_IFIFO = 0o010000n;
@@ -132,7 +132,9 @@ export class Fdinfos {
   }
 }
 
-const part = (bytes: Uint8Array, index: number, size: number) => bytes.subarray(index * size, (index + 1) * size);
+/** The room of one of many. */
+export const part = (bytes: Uint8Array, index: number, size: number) =>
+  bytes.subarray(index * size, (index + 1) * size);
 
 /** Neither sockets nor pipes have a position: it is ESPIPE there, and 0 in fdinfo. */
 class PlainFdinfo implements Fdinfo {

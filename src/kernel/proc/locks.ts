@@ -55,7 +55,7 @@ export class LockedInodes implements Disposable {
     this.#sharing.finish();
     const lengths = Array.from({ length: PAGES }, (_, page) => this.#reads.result(page));
     // A page that is there although the room is full, or an error: once more, by a call that tells.
-    if (lengths.at(-1) !== 0) return lockedInodesIn(readFileSync(PATH, "utf8"));
+    if (lengths.at(-1) !== 0 || lengths.some((length) => length < 0)) return lockedInodesIn(readFileSync(PATH, "utf8"));
     const texts = lengths.map((length, page) => this.#text.subarray(page * PAGE_BYTES, page * PAGE_BYTES + length));
     return lockedInodesIn(Buffer.concat(texts).toString("latin1"));
   }
